@@ -1,0 +1,1 @@
+"""Who may use Notifier, and the record of who did what."""

@@ -1,0 +1,129 @@
+"""Contact lists, addresses, subscriptions, suppressions.
+
+An address is all we can recognise with certainty, so it is what choices and suppressions hang on. A subscription is one
+row of one school's list: a person as that school knows them, with an email address, a mobile number, or both.
+"""
+
+from datetime import datetime, time
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, Text, Time, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from notifier.kit.db import Base, BigId
+
+
+class SubscriptionStatus(StrEnum):
+    """Where a subscription stands. An upload may remove and add again; what a recipient left stays left."""
+
+    ACTIVE = "active"
+    REMOVED = "removed"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+class ContactList(Base):
+    """A school's list of people, with the reason it may be used."""
+
+    __tablename__ = "contact_lists"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    code: Mapped[str] = mapped_column(String(80), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    region: Mapped[str] = mapped_column(String(12))
+    readers: Mapped[str] = mapped_column(String(20))
+    language: Mapped[str | None] = mapped_column(String(35))
+    lawful_basis: Mapped[str] = mapped_column(String(40))
+    attested_by: Mapped[str | None] = mapped_column(String(254))
+    attested_at: Mapped[datetime | None]
+    attestation_version: Mapped[str | None] = mapped_column(String(20))
+    source: Mapped[str | None] = mapped_column(String(200))
+    column_mapping: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    version: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+
+
+class Address(Base):
+    """One email address or phone number, unique by channel and normalised value, with its owner's own choices."""
+
+    __tablename__ = "addresses"
+    __table_args__ = (UniqueConstraint("channel", "value"), Index("ix_addresses_channel_id", "channel", "id"))
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    channel: Mapped[str] = mapped_column(String(5))
+    value: Mapped[str] = mapped_column(String(254))
+    key: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True)
+    language: Mapped[str | None] = mapped_column(String(35))
+    paused_until: Mapped[datetime | None]
+    quiet_from: Mapped[time | None] = mapped_column(Time())
+    quiet_until: Mapped[time | None] = mapped_column(Time())
+    created_at: Mapped[datetime]
+
+
+class Subscription(Base):
+    """One row of one contact list."""
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        UniqueConstraint("list_id", "row_key"),
+        Index("ix_subscriptions_email_address_id", "email_address_id"),
+        Index("ix_subscriptions_sms_address_id", "sms_address_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    list_id: Mapped[int] = mapped_column(ForeignKey("contact_lists.id"))
+    row_key: Mapped[str] = mapped_column(String(64))
+    reference: Mapped[str | None] = mapped_column(String(80))
+    given_name: Mapped[str | None] = mapped_column(String(120))
+    family_name: Mapped[str | None] = mapped_column(String(120))
+    role: Mapped[str] = mapped_column(String(10))
+    year_levels: Mapped[str | None] = mapped_column(String(60))
+    language: Mapped[str | None] = mapped_column(String(35))
+    email_address_id: Mapped[int | None] = mapped_column(ForeignKey("addresses.id"))
+    sms_address_id: Mapped[int | None] = mapped_column(ForeignKey("addresses.id"))
+    status: Mapped[str] = mapped_column(String(12))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class SubscriptionChange(Base):
+    """The consent log: one change of one subscription or choice. Rows are only ever added."""
+
+    __tablename__ = "subscription_log"
+    __table_args__ = (Index("ix_subscription_log_address_id", "address_id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    at: Mapped[datetime]
+    address_id: Mapped[int | None] = mapped_column(BigInteger)
+    list_id: Mapped[int | None] = mapped_column(BigInteger)
+    channel: Mapped[str | None] = mapped_column(String(5))
+    topic: Mapped[str | None] = mapped_column(String(60))
+    old: Mapped[str | None] = mapped_column(String(40))
+    new: Mapped[str] = mapped_column(String(40))
+    actor: Mapped[str] = mapped_column(String(254))
+    why: Mapped[str | None] = mapped_column(String(200))
+
+
+class TopicChoice(Base):
+    """A topic the owner of an address declined, or asked for again."""
+
+    __tablename__ = "topic_choices"
+
+    address_id: Mapped[int] = mapped_column(ForeignKey("addresses.id"), primary_key=True)
+    topic: Mapped[str] = mapped_column(String(60), primary_key=True)
+    wanted: Mapped[bool]
+    changed_at: Mapped[datetime]
+
+
+class Suppression(Base):
+    """An address that may not be written to on its channel, known by its keyed hash alone."""
+
+    __tablename__ = "suppressions"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    address_key: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True)
+    channel: Mapped[str] = mapped_column(String(5))
+    reason: Mapped[str] = mapped_column(String(20))
+    source: Mapped[str] = mapped_column(String(120))
+    note: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]

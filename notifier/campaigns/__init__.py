@@ -1,0 +1,1 @@
+"""What a police team wants to say, to whom and when, and the two people it takes."""

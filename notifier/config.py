@@ -1,0 +1,139 @@
+"""Settings: `config/notifier.toml`, then the secrets of the data folder, then the environment; read once, passed down.
+
+Each room declares its own small frozen dataclass of settings; this page only knows which section of the file fills
+which. Every setting can be overridden by an environment variable named after its place: `[sendgrid] base_url` is
+`NOTIFIER_SENDGRID_BASE_URL`. No room can import this module.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from notifier.kit.errors import Invalid
+
+PREFIX = "NOTIFIER_"
+SECRETS_FILE = "secrets.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """`[database]`: where the ledger is. `url` empty means the SQLite file in the data folder."""
+
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeysSettings:
+    """`[keys]`: secrets of this installation, made by `notifier init`.
+
+    `tokens` holds `version:hex` pairs separated by commas (32 bytes each); `addresses` is the hex secret under which
+    suppressed addresses are hashed, and must never change.
+    """
+
+    tokens: str = ""
+    addresses: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SenderSettings:
+    """`[sender]`: who speaks. `name` is the police team as families know it."""
+
+    name: str = "Police communications team"
+    email: str = "advisories@police.example"
+    reply_to: str = ""
+    sms: str = "+61480000000"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSettings:
+    """`[folders]`: where the words, the audiences and the regions are kept, relative to the working folder."""
+
+    templates: str = "templates"
+    audiences: str = "audiences"
+    config: str = "config"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything, one frozen object per room. `live` is the only door to real providers."""
+
+    home: Path = Path("var")
+    live: bool = False
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    keys: KeysSettings = field(default_factory=KeysSettings)
+    sender: SenderSettings = field(default_factory=SenderSettings)
+    folders: FolderSettings = field(default_factory=FolderSettings)
+
+    @property
+    def database_url(self) -> str:
+        """The address of the database: as set, or the SQLite file in the data folder."""
+        return self.database.url or f"sqlite:///{self.home / 'notifier.sqlite3'}"
+
+
+def load(folder: Path, environment: Mapping[str, str]) -> Settings:
+    """Read the settings of the installation in `folder`.
+
+    Raises Invalid, naming the file or variable, for a setting that is unknown or cannot be used.
+    """
+    home = Path(environment.get(f"{PREFIX}HOME", str(folder / "var")))
+    given: dict[str, tuple[str, Any]] = {}
+    for path in (folder / "config" / "notifier.toml", home / SECRETS_FILE):
+        given.update(_read_file(path))
+    given.update(_read_environment(environment))
+    return _build(home, given)
+
+
+def places() -> dict[str, Any]:
+    """Return every setting by its place (`section.key`) with its type: what files, variables and docs are held to."""
+    return {
+        f"{section.name}.{setting.name}": get_type_hints(kind)[setting.name]
+        for section in fields(Settings)
+        if isinstance(kind := get_type_hints(Settings)[section.name], type) and hasattr(kind, "__dataclass_fields__")
+        for setting in fields(kind)
+    } | {"live": bool}
+
+
+def _read_file(path: Path) -> dict[str, tuple[str, Any]]:
+    if not path.exists():
+        return {}
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+        raise Invalid(f"{path} is not a TOML file: {wrong}") from wrong
+    known = places()
+    found: dict[str, tuple[str, Any]] = {}
+    for section, values in content.items():
+        pairs = values.items() if isinstance(values, dict) else [("", values)]
+        for key, value in pairs:
+            place = f"{section}.{key}" if key else section
+            if place not in known:
+                raise Invalid(f"{path}: there is no setting {place!r}; docs/settings.md lists every one")
+            found[place] = (f"{path}, {place}", value)
+    return found
+
+
+def _read_environment(environment: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    names = {PREFIX + place.replace(".", "_").upper(): place for place in places()}
+    return {names[name]: (name, value) for name, value in environment.items() if name in names and value != ""}
+
+
+def _build(home: Path, given: dict[str, tuple[str, Any]]) -> Settings:
+    kinds = places()
+    sections: dict[str, dict[str, Any]] = {}
+    live = False
+    for place, (origin, value) in given.items():
+        try:
+            read = TypeAdapter(kinds[place]).validate_python(value)
+        except ValidationError as wrong:
+            raise Invalid(f"The setting {origin} cannot be used: {wrong.errors()[0]['msg']}") from wrong
+        if place == "live":
+            live = read
+            continue
+        section, key = place.split(".", 1)
+        sections.setdefault(section, {})[key] = read
+    hints = get_type_hints(Settings)
+    return Settings(home=home, live=live, **{name: hints[name](**values) for name, values in sections.items()})

@@ -1,0 +1,1 @@
+"""Words: advisories, languages, and how a text is rendered once for all readers of a variant."""

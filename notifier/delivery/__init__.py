@@ -1,0 +1,1 @@
+"""One message to one address on one channel: planned, claimed, handed over, recorded."""

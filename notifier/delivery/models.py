@@ -1,0 +1,181 @@
+"""The ledger and the queue.
+
+`deliveries` is the ledger: a row for every address a campaign was planned for, sent or not. `batches` is the queue: the
+unit of claim, pacing, lease and recovery. The tables of the hot path carry no foreign keys: the planner writes them
+from rows it has just read, and a check per row would cost more than the row (docs/decisions/0004).
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from notifier.kit.db import Base, BigId
+
+
+class Wave(Base):
+    """One due moment of a campaign. `planned_through` is the last address id that has its delivery."""
+
+    __tablename__ = "waves"
+    __table_args__ = (Index("ix_waves_status_due_at", "status", "due_at"), Index("ix_waves_campaign_id", "campaign_id"))
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(BigInteger)
+    due_at: Mapped[datetime]
+    status: Mapped[str] = mapped_column(String(12))
+    status_reason: Mapped[str | None] = mapped_column(Text)
+    scope: Mapped[dict[str, Any]] = mapped_column(JSON)
+    channel: Mapped[str | None] = mapped_column(String(5))
+    planned_through: Mapped[int] = mapped_column(BigInteger, default=0)
+    planned: Mapped[int] = mapped_column(default=0)
+    lease_owner: Mapped[str | None] = mapped_column(String(80))
+    lease_until: Mapped[datetime | None]
+
+
+class Variant(Base):
+    """The content of one campaign for one channel, language and region, rendered once.
+
+    `content` holds the message as rendered, so that every worker sends, and the verification page shows, exactly the
+    text that was approved.
+    """
+
+    __tablename__ = "variants"
+    __table_args__ = (UniqueConstraint("campaign_id", "channel", "language", "region"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(BigInteger)
+    channel: Mapped[str] = mapped_column(String(5))
+    readers: Mapped[str] = mapped_column(String(20))
+    language: Mapped[str] = mapped_column(String(35))
+    region: Mapped[str] = mapped_column(String(12))
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+
+
+class VariantRoute(Base):
+    """Which variant a wanted language in a region leads to: the planner looks it up, the officer sees it.
+
+    `wanted` is the language as the recipient or the list gave it ("" where neither did). Without a variant the
+    deliveries are held back with the reason `no_content`.
+    """
+
+    __tablename__ = "variant_routes"
+    __table_args__ = (UniqueConstraint("campaign_id", "channel", "wanted", "region"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(BigInteger)
+    channel: Mapped[str] = mapped_column(String(5))
+    wanted: Mapped[str] = mapped_column(String(35))
+    region: Mapped[str] = mapped_column(String(12))
+    variant_id: Mapped[int | None] = mapped_column(BigInteger)
+    language: Mapped[str | None] = mapped_column(String(35))
+
+
+class Batch(Base):
+    """Up to a thousand deliveries of one wave and one variant.
+
+    A claim holds a batch until `lease_until`; `claims` counts how often it was taken and, with `lease_owner`, fences
+    off a worker whose lease has run out.
+    """
+
+    __tablename__ = "batches"
+    __table_args__ = (
+        Index("ix_batches_queue", "status", "channel", "priority", "due_at", "id"),
+        Index("ix_batches_campaign_id", "campaign_id", "status"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(BigInteger)
+    wave_id: Mapped[int] = mapped_column(BigInteger)
+    variant_id: Mapped[int] = mapped_column(BigInteger)
+    channel: Mapped[str] = mapped_column(String(5))
+    priority: Mapped[int]
+    due_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    size: Mapped[int]
+    tries: Mapped[int] = mapped_column(default=0)
+    status: Mapped[str] = mapped_column(String(10))
+    claims: Mapped[int] = mapped_column(default=0)
+    lease_owner: Mapped[str | None] = mapped_column(String(80))
+    lease_until: Mapped[datetime | None]
+
+
+class Delivery(Base):
+    """One message to one address on one channel: sent or not, and why.
+
+    `list_ids` names every contact list the address was reached through, comma-separated in order. `destination` and
+    `given_name` are copies that retention and erasure wipe; the row stays, so the counts stay true.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "channel", "address_id"),
+        Index("ix_deliveries_batch_id", "batch_id", "id"),
+        Index("ix_deliveries_address_id", "address_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(BigInteger)
+    wave_id: Mapped[int] = mapped_column(BigInteger)
+    variant_id: Mapped[int | None] = mapped_column(BigInteger)
+    batch_id: Mapped[int | None] = mapped_column(BigInteger)
+    channel: Mapped[str] = mapped_column(String(5))
+    address_id: Mapped[int] = mapped_column(BigInteger)
+    destination: Mapped[str | None] = mapped_column(String(254))
+    given_name: Mapped[str | None] = mapped_column(String(120))
+    list_ids: Mapped[str] = mapped_column(Text)
+    wanted_language: Mapped[str] = mapped_column(String(35))
+    region: Mapped[str] = mapped_column(String(12))
+    status: Mapped[str] = mapped_column(String(10))
+    reason: Mapped[str | None] = mapped_column(String(60))
+    attempt_id: Mapped[int | None] = mapped_column(BigInteger)
+    provider_message_id: Mapped[str | None] = mapped_column(String(80))
+    accepted_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+    bounced_at: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+    deferred_at: Mapped[datetime | None]
+    complained_at: Mapped[datetime | None]
+    opted_out_at: Mapped[datetime | None]
+
+
+class Attempt(Base):
+    """One call to a provider: intent before it, outcome after it. Without an outcome it was cut off."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (Index("ix_attempts_batch_id", "batch_id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    batch_id: Mapped[int] = mapped_column(BigInteger)
+    campaign_id: Mapped[int] = mapped_column(BigInteger)
+    provider: Mapped[str] = mapped_column(String(20))
+    recipients: Mapped[int]
+    started_at: Mapped[datetime]
+    duration_ms: Mapped[int | None]
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    code: Mapped[str | None] = mapped_column(String(40))
+    detail: Mapped[str | None] = mapped_column(Text)
+    provider_message_id: Mapped[str | None] = mapped_column(String(80))
+
+
+class IdBlock(Base):
+    """The next free number of a table whose rows the planner numbers itself, in blocks."""
+
+    __tablename__ = "id_blocks"
+
+    name: Mapped[str] = mapped_column(String(20), primary_key=True)
+    next_id: Mapped[int] = mapped_column(BigInteger)
+
+
+class Pace(Base):
+    """When the next message of a scope may leave (GCRA): one row, shared by every worker.
+
+    `scope` is for example `provider:sendgrid`, `sender:+61480000000` or `campaign:12`.
+    """
+
+    __tablename__ = "paces"
+
+    scope: Mapped[str] = mapped_column(String(120), primary_key=True)
+    free_at_us: Mapped[int] = mapped_column(BigInteger)

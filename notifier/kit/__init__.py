@@ -1,0 +1,1 @@
+"""Tools that do not know what a campaign is."""

@@ -1,0 +1,157 @@
+"""The database: one engine for SQLite or PostgreSQL, one declarative base, and transactions opened at the edge.
+
+Rooms take a `Session` first and never commit. `transaction()` is opened in web, worker and cli only. The two databases
+differ here and in `delivery/queue.py`, nowhere else.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Integer, MetaData, create_engine, event, make_url
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+from notifier.kit.errors import Invalid, NotifierError
+
+# SQLite gives a rowid only to a column declared exactly INTEGER, which there holds 64 bits anyway.
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+
+SQLITE_BUSY_TIMEOUT_S = 30.0
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment, stored in UTC. A naive datetime is refused: nobody can say which clock it was read from."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware moment into UTC for storage."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise TypeError("a moment without a time zone cannot be stored")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return the stored moment, aware, in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """The base of every table. Constraint names follow one convention, so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime()}  # noqa: RUF012 - the name and form SQLAlchemy asks for
+
+
+class DatabaseUnavailable(NotifierError):
+    """The database named in the settings cannot be reached."""
+
+
+class Database:
+    """An engine and the two ways to use it."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = build_engine(url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is the single-file database."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open a session that is committed at the end, or rolled back if anything is raised."""
+        with _reachable(self.engine), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a session for questions only; whatever it did is rolled back.
+
+        On SQLite it takes no write lock, so that readers never wait for a writer.
+        """
+        engine = self.engine.execution_options(sqlite_begin="BEGIN")
+        with _reachable(engine), Session(engine, expire_on_commit=False) as session:
+            yield session
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+
+def build_engine(url: str) -> Engine:
+    """Make the engine for a SQLAlchemy URL (`sqlite:///path` or `postgresql+psycopg://…`).
+
+    Raises Invalid if the URL cannot be read or names another kind of database.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as wrong:
+        raise Invalid(
+            "The setting database.url (NOTIFIER_DATABASE_URL) is not a database address; write for example "
+            "sqlite:///var/notifier.sqlite3 or postgresql+psycopg://user@host/notifier"
+        ) from wrong
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite_engine(url)
+    if parsed.drivername == "postgresql+psycopg":
+        return create_engine(parsed, pool_size=10, max_overflow=10, pool_pre_ping=True)
+    raise Invalid(
+        f"The setting database.url (NOTIFIER_DATABASE_URL) names {parsed.drivername!r}; Notifier runs on sqlite or "
+        "postgresql+psycopg"
+    )
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        # The driver's own transaction handling is switched off, so that BEGIN below is the only one.
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            # A commit that says "about to send" must survive a power cut, or the message would go twice.
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "cache_size=-65536",
+            "temp_store=MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later could fail to get the write lock half-way; taking it at the
+        # start makes the others wait instead.
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE"))
+
+    return engine
+
+
+@contextmanager
+def _reachable(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as wrong:
+        if wrong.connection_invalidated or "connect" in str(wrong.orig) or "open database" in str(wrong.orig):
+            raise DatabaseUnavailable(
+                f"The database {engine.url.render_as_string(hide_password=True)} cannot be reached: "
+                f"{str(wrong.orig).strip().splitlines()[0]}. Check NOTIFIER_DATABASE_URL, or run `notifier init`."
+            ) from wrong
+        raise

@@ -1,0 +1,1 @@
+"""The outside world, one file per supplier: send, verify what comes back, and read it."""

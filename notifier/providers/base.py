@@ -1,0 +1,115 @@
+"""The one seam to the outside world: what every provider can do, and how it says no.
+
+    ProviderError
+    ├── Temporary   not now; try again later
+    ├── Permanent   never, for what was asked (one recipient, or a request that is itself wrong)
+    ├── AccountTrouble   never, for anybody: the credentials or the account are refused
+    └── Ambiguous   the request left, and no answer came: it may have been sent
+
+The exception's type is the policy; its docstring says why.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from notifier.kit.errors import NotifierError
+from notifier.vocabulary import Channel, Envelope, EventKind, Message
+
+# The name under which a provider carries our delivery reference and gives it back. Prefixed, because SendGrid lets its
+# own event fields win over a custom argument of the same name.
+REFERENCE_ARGUMENT = "notifier_delivery"
+
+
+class ProviderError(NotifierError):
+    """A provider's no. `code` is its own word for the reason."""
+
+    def __init__(self, detail: str, *, code: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code
+        self.retry_after_s = retry_after_s
+
+
+class Temporary(ProviderError):
+    """The provider did not take it and said so: too many requests, a fault of its own. Asking again is safe."""
+
+
+class Permanent(ProviderError):
+    """Asking again cannot help: the address is no address, or the request breaks a rule."""
+
+
+class AccountTrouble(ProviderError):
+    """Nothing of ours will be taken until a person acts: bad credentials, a suspended account, a refused sender."""
+
+
+class Ambiguous(ProviderError):
+    """The request left and the answer did not come. It may have been sent, so it must not simply be sent again."""
+
+
+class BadSignature(NotifierError):
+    """A webhook that is not proven to come from the provider. The message never says what was wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The provider's answer for one recipient: taken (with its id), or the error that says why not."""
+
+    message_id: str | None = None
+    error: ProviderError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """What arrived at a webhook address. `url` is the public address, built from the settings, not from Host."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a provider tells later about one message, in our words. `raw` keeps its own."""
+
+    provider: str
+    event_id: str
+    kind: EventKind
+    occurred_at: datetime
+    reference: str | None = None
+    destination: str | None = None
+    message_id: str | None = None
+    code: str | None = None
+    detail: str | None = None
+    text: str | None = None
+    raw: dict[str, Any] = field(default_factory=dict)
+
+
+class Provider(Protocol):
+    """A supplier that takes messages of one channel.
+
+    `group_size` is how many recipients go under one intent: 1,000 where one request takes them all or none, few where
+    every message is a call of its own.
+    """
+
+    name: str
+    channel: Channel
+    group_size: int
+
+    async def send(self, message: Message, envelopes: Sequence[Envelope]) -> list[Receipt]:
+        """Hand one message over for many recipients and return one receipt for each, in order.
+
+        Raises ProviderError if the whole request was refused, failed or went unanswered; the kinds above say what that
+        means for every recipient in it.
+        """
+
+    def verify(self, request: WebhookRequest) -> None:
+        """Raise BadSignature unless the provider made this request, recently."""
+
+    def parse(self, request: WebhookRequest) -> list[Event]:
+        """Read the events out of a verified request. Unknown words become UNKNOWN; raises Invalid if it is no event."""
+
+    async def close(self) -> None:
+        """Give back connections."""

@@ -1,0 +1,1 @@
+"""Facts about places: time zones, languages and whom to call there. It knows numbers, never words."""

@@ -1,0 +1,1 @@
+"""Read-only questions: progress, outcomes, reasons not sent, exports."""

@@ -1,0 +1,1 @@
+"""A stand-in on loopback for SendGrid and Twilio, as strict as they are."""

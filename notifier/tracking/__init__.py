@@ -1,0 +1,1 @@
+"""What providers and recipients told us, stored once and applied in order of meaning."""

@@ -1,0 +1,46 @@
+"""The inbox of what providers told us, and the messages people wrote back."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from notifier.kit.db import Base, BigId
+
+
+class ProviderEvent(Base):
+    """One event, stored once by the provider's own id, raw text kept until retention forgets it."""
+
+    __tablename__ = "provider_events"
+    __table_args__ = (
+        UniqueConstraint("provider", "event_id"),
+        Index("ix_provider_events_applied", "applied", "id"),
+        Index("ix_provider_events_delivery_id", "delivery_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    provider: Mapped[str] = mapped_column(String(20))
+    event_id: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(20))
+    delivery_id: Mapped[int | None] = mapped_column(BigInteger)
+    occurred_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    code: Mapped[str | None] = mapped_column(String(60))
+    detail: Mapped[str | None] = mapped_column(Text)
+    raw: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    applied: Mapped[bool] = mapped_column(default=False)
+
+
+class InboundMessage(Base):
+    """A message a person wrote to us that no keyword explains: people read these."""
+
+    __tablename__ = "inbound_messages"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    channel: Mapped[str] = mapped_column(String(5))
+    address_id: Mapped[int | None] = mapped_column(BigInteger)
+    sender: Mapped[str] = mapped_column(String(254))
+    text: Mapped[str] = mapped_column(Text)
+    received_at: Mapped[datetime]
+    read_at: Mapped[datetime | None]

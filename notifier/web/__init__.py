@@ -1,0 +1,1 @@
+"""The doors: parse, verify, call a verb, answer."""

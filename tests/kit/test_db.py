@@ -1,0 +1,53 @@
+"""The database: what is committed stays, what fails leaves nothing, moments keep their zone."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import select
+
+from notifier.accounts.models import User, UserRole
+from notifier.kit.db import Database, DatabaseUnavailable
+from notifier.kit.errors import Invalid
+
+
+def _user(now: datetime) -> User:
+    return User(email="a@police.example", name="A", role=UserRole.OFFICER, created_at=now)
+
+
+def test_a_transaction_commits_at_its_end(database: Database, now: datetime) -> None:
+    with database.transaction() as session:
+        session.add(_user(now))
+    with database.reading() as session:
+        assert session.scalars(select(User.email)).all() == ["a@police.example"]
+
+
+def test_a_transaction_that_fails_leaves_nothing(database: Database, now: datetime) -> None:
+    with pytest.raises(RuntimeError), database.transaction() as session:
+        session.add(_user(now))
+        session.flush()
+        raise RuntimeError
+    with database.reading() as session:
+        assert session.scalars(select(User.email)).all() == []
+
+
+def test_a_moment_comes_back_in_utc(database: Database) -> None:
+    melbourne = datetime(2026, 11, 23, 9, 0, tzinfo=timezone(timedelta(hours=11)))
+    with database.transaction() as session:
+        session.add(_user(melbourne))
+    with database.reading() as session:
+        assert session.scalars(select(User.created_at)).one() == datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
+
+
+def test_a_database_that_is_not_there_is_named_with_the_way_out() -> None:
+    nowhere = Database("postgresql+psycopg://postgres@127.0.0.1:1/none")
+    with (
+        pytest.raises(DatabaseUnavailable, match=r"127\.0\.0\.1:1/none.*NOTIFIER_DATABASE_URL"),
+        nowhere.reading() as session,
+    ):
+        session.execute(select(1))
+    nowhere.close()
+
+
+def test_another_kind_of_database_is_refused() -> None:
+    with pytest.raises(Invalid, match="mysql"):
+        Database("mysql://localhost/x")
