@@ -1,6 +1,21 @@
-"""The notifier command."""
+"""The notifier command: one file per group of commands, each thin: read the words typed, call a verb, print."""
+
+import typer
+
+from notifier.cli import users
+from notifier.cli.frame import refusals
+
+app = typer.Typer(
+    name="notifier",
+    help="Send child-safety advisories by email and SMS, in every family's language, once to each address.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(users.app, name="users")
 
 
 def main() -> None:
     """Run the command line."""
-    raise SystemExit(2)
+    with refusals():
+        app()

@@ -1,0 +1,109 @@
+"""What every command shares: opening the house, printing for people or for programs, and refusing in one sentence.
+
+Exit codes: 0 done, 1 refused or found wanting, 2 wrong usage.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from notifier import config
+from notifier.bootstrap import House
+from notifier.kit.errors import NotifierError
+
+# Progress and sentences go to stderr, results to stdout, so that `--json` can be piped.
+console = Console(stderr=True, highlight=False)
+paper = Console(highlight=False)
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document for a program to read.")]
+ActorOption = Annotated[str, typer.Option("--as", metavar="EMAIL", help="The user who does this.")]
+
+
+@contextmanager
+def house() -> Iterator[House]:
+    """Open the installation of the working folder, and close it again."""
+    opened = House(config.load(Path.cwd(), os.environ))
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def print_json(data: object) -> None:
+    """Print one JSON document to stdout."""
+    sys.stdout.write(orjson.dumps(data, default=_plain, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode())
+    sys.stdout.write("\n")
+
+
+def print_table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
+    """Print a table for people."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*["" if cell is None else str(cell) for cell in row])
+    paper.print(table)
+
+
+def say(sentence: str) -> None:
+    """Tell the person at the screen something that is not a result."""
+    console.print(sentence, markup=False)
+
+
+def refuse(sentence: str) -> NoReturn:
+    """Say why not, and exit 1."""
+    console.print(f"[red]Refused:[/red] {_escaped(sentence)}")
+    raise typer.Exit(1)
+
+
+def progress() -> Progress:
+    """Return the progress bar every long command uses; it shows nothing where stderr is not a terminal."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def moment(text: str) -> datetime:
+    """Read a time option: ISO 8601 with its zone (2026-12-01T09:00+11:00). Anything else is wrong usage."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError as wrong:
+        raise typer.BadParameter(f"{text!r} is no time; write for example 2026-12-01T09:00+11:00") from wrong
+    if read.tzinfo is None:
+        raise typer.BadParameter(f"{text!r} does not say which time zone; write for example {text}+11:00 or {text}Z")
+    return read
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn every refusal of a room into one sentence and exit code 1."""
+    try:
+        yield
+    except NotifierError as wrong:
+        refuse(str(wrong))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Path | bytes):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
