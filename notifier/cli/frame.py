@@ -63,7 +63,7 @@ def say(sentence: str) -> None:
 def refuse(sentence: str) -> NoReturn:
     """Say why not, and exit 1."""
     console.print(f"[red]Refused:[/red] {_escaped(sentence)}")
-    raise typer.Exit(1)
+    raise SystemExit(1)
 
 
 def progress() -> Progress:
