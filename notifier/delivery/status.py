@@ -67,8 +67,10 @@ ARROWS: dict[DeliveryStatus, frozenset[DeliveryStatus]] = {
     # The receiving server took the message and sent it back later (an asynchronous bounce).
     _S.DELIVERED: frozenset({_S.BOUNCED, _S.FAILED}),
     # The provider corrected itself: a blocked message got through on a later try.
-    _S.BOUNCED: frozenset({_S.DELIVERED}),
-    _S.FAILED: frozenset({_S.DELIVERED}),
+    # Two outcomes that contradict each other can arrive in either order; the later one by the provider's clock stands
+    # (tracking/apply.py), so every outcome may follow every other.
+    _S.BOUNCED: frozenset({_S.DELIVERED, _S.FAILED}),
+    _S.FAILED: frozenset({_S.DELIVERED, _S.BOUNCED}),
     _S.HELD_BACK: frozenset(),
     _S.CANCELLED: frozenset(),
 }

@@ -10,7 +10,10 @@ from notifier.kit.db import Base, BigId
 
 
 class ProviderEvent(Base):
-    """One event, stored once by the provider's own id, raw text kept until retention forgets it."""
+    """One event, stored once by the provider's own id, raw text kept until retention forgets it.
+
+    `destination` is kept only where no reference of ours names the delivery, and only until the event is applied.
+    """
 
     __tablename__ = "provider_events"
     __table_args__ = (
@@ -24,6 +27,7 @@ class ProviderEvent(Base):
     event_id: Mapped[str] = mapped_column(String(200))
     kind: Mapped[str] = mapped_column(String(20))
     delivery_id: Mapped[int | None] = mapped_column(BigInteger)
+    destination: Mapped[str | None] = mapped_column(String(254))
     occurred_at: Mapped[datetime]
     received_at: Mapped[datetime]
     code: Mapped[str | None] = mapped_column(String(60))
@@ -36,6 +40,7 @@ class InboundMessage(Base):
     """A message a person wrote to us that no keyword explains: people read these."""
 
     __tablename__ = "inbound_messages"
+    __table_args__ = (Index("ix_inbound_messages_read_at", "read_at", "id"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     channel: Mapped[str] = mapped_column(String(5))
@@ -44,3 +49,4 @@ class InboundMessage(Base):
     text: Mapped[str] = mapped_column(Text)
     received_at: Mapped[datetime]
     read_at: Mapped[datetime | None]
+    read_by: Mapped[str | None] = mapped_column(String(254))

@@ -47,3 +47,9 @@ def test_an_address_key_depends_on_channel_value_and_secret() -> None:
     keys = {address_key(b"a" * 32, "email", "x@example.org"), address_key(b"a" * 32, "sms", "x@example.org")}
     keys |= {address_key(b"b" * 32, "email", "x@example.org"), address_key(b"a" * 32, "email", "y@example.org")}
     assert len(keys) == 4
+
+
+def test_many_tokens_are_opened_in_one_pass_and_bad_ones_are_none() -> None:
+    old, both = Keyring({"1": bytes(32)}), Keyring({"1": bytes(32), "2": bytes(range(32))})
+    tokens = [old.seal(Purpose.DELIVERY, 1), "", both.seal(Purpose.DELIVERY, 2, 9), "1" + "A" * 22, "é" * 23]
+    assert both.open_many(Purpose.DELIVERY, tokens) == [(1, 0), None, (2, 9), None, None]
