@@ -1,0 +1,133 @@
+"""Personal values: a person's name, their schools and their token, made harmless for the part of a message they go to.
+
+The hot path: called once per recipient, so everything that can be decided per message is decided in `filler`. A value
+can never end the place it stands in: markup, line breaks, control characters, bidirectional overrides and the marks
+that stand for other values are taken out or escaped, in each part in its own way.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from html import escape
+
+from notifier.kit.errors import Invalid
+from notifier.vocabulary import Part, PersonalField, marker
+
+Fill = Callable[[str | None, str, str], dict[str, str]]
+
+NAME_LIMIT = 60
+SCHOOLS_LIMIT = 200
+SCHOOLS_REMEMBERED = 10_000
+TOKEN_LENGTH = 23
+_MARKER = re.compile(r"%%([a-z_]+)\.([a-z]+)%%")
+# Most names are of letters alone, and need no more looking at. None of these characters means anything in any part.
+_IS_ORDINARY = re.compile(r"[A-Za-z][A-Za-z'-]{0,39}").fullmatch
+_IS_TOKEN = re.compile(r"[A-Za-z0-9_-]*").fullmatch
+_SPACES = re.compile(r"\s+")
+_ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
+_RIGHT_TO_LEFT = frozenset({"R", "AL"})
+# Joiners shape letters in Indic and Persian names; every other invisible character goes.
+_KEPT_INVISIBLE = frozenset("\u200c\u200d")
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def markers_in(*texts: str) -> tuple[str, ...]:
+    """Return the marks of personal values that stand in some texts, each once."""
+    return tuple(dict.fromkeys(found.group() for text in texts for found in _MARKER.finditer(text)))
+
+
+def filler(markers: Sequence[str]) -> Fill:
+    """Return the function that gives the values for the markers of one message.
+
+    It takes given name, schools (names separated by commas) and token, and returns marker -> escaped value. The name
+    comes with a space before it and the schools in brackets, so that a sentence reads well where there is none.
+    Raises Invalid for a marker nobody knows.
+    """
+    places = [(text, *_read(text)) for text in markers]
+    tokens = [text for text, field, _ in places if field is PersonalField.TOKEN]
+    names = [(text, part) for text, field, part in places if field is PersonalField.GIVEN_NAME]
+    schools = [(text, part) for text, field, part in places if field is PersonalField.SCHOOLS]
+    seen: dict[str, dict[str, str]] = {}
+
+    def school_values(value: str) -> dict[str, str]:
+        # Few distinct values for many recipients: the parents of a school share one.
+        if len(seen) >= SCHOOLS_REMEMBERED:
+            seen.clear()
+        cleaned = clean(value, SCHOOLS_LIMIT)
+        seen[value] = {text: f" ({_escaped(cleaned, part)})" if cleaned else "" for text, part in schools}
+        return seen[value]
+
+    def fill(given_name: str | None, their_schools: str, token: str) -> dict[str, str]:
+        if not _IS_TOKEN(token):
+            raise Invalid("A recipient's token holds characters that no token has")
+        values = (seen.get(their_schools) or school_values(their_schools)).copy()
+        for text in tokens:
+            values[text] = token
+        name = given_name or ""
+        if _IS_ORDINARY(name):
+            for text, part in names:
+                values[text] = f" <bdi>{name}</bdi>" if part is Part.HTML else " " + name
+        else:
+            name = clean(name, NAME_LIMIT)
+            for text, part in names:
+                values[text] = " " + _escaped(name, part) if name else ""
+        return values
+
+    return fill
+
+
+def longest(markers: Iterable[str]) -> dict[str, str]:
+    """Return the longest value each marker can get, for counting the parts of a text message before it goes.
+
+    A name is counted in letters that force UCS-2, because somebody's will be.
+    """
+    limits = {
+        PersonalField.GIVEN_NAME: " " + "Ž" * NAME_LIMIT,
+        PersonalField.SCHOOLS: " (" + "Ž" * SCHOOLS_LIMIT + ")",
+        PersonalField.TOKEN: "x" * TOKEN_LENGTH,
+    }
+    return {text: limits[_read(text)[0]] for text in markers}
+
+
+def clean(value: str, limit: int) -> str:
+    """Return a value as one line without anything invisible, no longer than `limit` characters."""
+    kept = "".join(map(_harmless, unicodedata.normalize("NFC", value[: 4 * limit])))
+    # A mark of ours has two percent signs on each side; one is enough for any name.
+    kept = re.sub(r"%{2,}", "%", _SPACES.sub(" ", kept)).strip()
+    return kept if len(kept) <= limit else kept[: limit - 1].rstrip() + "…"
+
+
+def _harmless(character: str) -> str:
+    if character in _KEPT_INVISIBLE:
+        return character
+    if character.isspace():
+        return " "
+    return "" if unicodedata.category(character) in _INVISIBLE else character
+
+
+def _read(text: str) -> tuple[PersonalField, Part]:
+    for field in PersonalField:
+        for part in Part:
+            if text == marker(field, part):
+                return field, part
+    raise Invalid(f"{text!r} is no mark of a personal value")
+
+
+def _escaped(value: str, part: Part) -> str:
+    if part is Part.HTML:
+        return f"<bdi>{escape(value)}</bdi>"
+    if part is Part.TEXT and not value.isascii() and _has_right_to_left(value):
+        return _ISOLATE + value + _END_OF_ISOLATE
+    return value
+
+
+def _has_right_to_left(value: str) -> bool:
+    return any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in value)
+
+
+def sample(markers: Iterable[str], *, given_name: str, schools: str, token: str) -> dict[str, str]:
+    """Return values for a preview, as `filler` would give them."""
+    return filler(tuple(markers))(given_name, schools, token)
+
+
+__all__ = ["Fill", "clean", "filler", "longest", "marker", "markers_in", "sample"]
