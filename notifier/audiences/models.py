@@ -15,15 +15,34 @@ from notifier.kit.db import Base, BigId
 
 
 class SubscriptionStatus(StrEnum):
-    """Where a subscription stands. An upload may remove and add again; what a recipient left stays left."""
+    """What the school says of a row: on the list, or no longer. What a recipient says is a `ListChoice`."""
 
     ACTIVE = "active"
     REMOVED = "removed"
-    UNSUBSCRIBED = "unsubscribed"
+
+
+class ImportMode(StrEnum):
+    """What an absent row means: nothing (merge), or that the person has left the list (replace)."""
+
+    MERGE = "merge"
+    REPLACE = "replace"
+
+
+class ImportStatus(StrEnum):
+    """Where an import stands: being read, shown to a person, carried out, or overtaken by a later one."""
+
+    READING = "reading"
+    SHOWN = "shown"
+    APPLIED = "applied"
+    OVERTAKEN = "overtaken"
 
 
 class ContactList(Base):
-    """A school's list of people, with the reason it may be used."""
+    """A school's list of people, with the reason it may be used.
+
+    `version` counts the imports carried out. `recency` is the place of the last of them among those of all lists: where
+    lists disagree about a person, the one with the highest recency is believed.
+    """
 
     __tablename__ = "contact_lists"
 
@@ -31,6 +50,7 @@ class ContactList(Base):
     code: Mapped[str] = mapped_column(String(80), unique=True)
     name: Mapped[str] = mapped_column(String(200))
     region: Mapped[str] = mapped_column(String(12))
+    country: Mapped[str] = mapped_column(String(2))
     readers: Mapped[str] = mapped_column(String(20))
     language: Mapped[str | None] = mapped_column(String(35))
     lawful_basis: Mapped[str] = mapped_column(String(40))
@@ -40,7 +60,9 @@ class ContactList(Base):
     source: Mapped[str | None] = mapped_column(String(200))
     column_mapping: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     version: Mapped[int] = mapped_column(default=0)
+    recency: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(254))
 
 
 class Address(Base):
@@ -61,7 +83,7 @@ class Address(Base):
 
 
 class Subscription(Base):
-    """One row of one contact list."""
+    """One row of one contact list. `import_id` is the import that last wrote it."""
 
     __tablename__ = "subscriptions"
     __table_args__ = (
@@ -82,6 +104,7 @@ class Subscription(Base):
     email_address_id: Mapped[int | None] = mapped_column(ForeignKey("addresses.id"))
     sms_address_id: Mapped[int | None] = mapped_column(ForeignKey("addresses.id"))
     status: Mapped[str] = mapped_column(String(12))
+    import_id: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -115,6 +138,17 @@ class TopicChoice(Base):
     changed_at: Mapped[datetime]
 
 
+class ListChoice(Base):
+    """A list the owner of an address left, or came back to. It outlives every upload of that list."""
+
+    __tablename__ = "list_choices"
+
+    address_id: Mapped[int] = mapped_column(ForeignKey("addresses.id"), primary_key=True)
+    list_id: Mapped[int] = mapped_column(ForeignKey("contact_lists.id"), primary_key=True)
+    wanted: Mapped[bool]
+    changed_at: Mapped[datetime]
+
+
 class Suppression(Base):
     """An address that may not be written to on its channel, known by its keyed hash alone."""
 
@@ -127,3 +161,59 @@ class Suppression(Base):
     source: Mapped[str] = mapped_column(String(120))
     note: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
+
+
+class Import(Base):
+    """One reading of one file for one list: what it would change, and whether that was carried out.
+
+    `base_version` is the version of the list the difference was shown against; `digest` is the SHA-256 of the file and
+    of how its columns were read, so that the same file is known again.
+    """
+
+    __tablename__ = "imports"
+    __table_args__ = (Index("ix_imports_list_id", "list_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    list_id: Mapped[int] = mapped_column(ForeignKey("contact_lists.id"))
+    file_name: Mapped[str] = mapped_column(String(200))
+    digest: Mapped[str] = mapped_column(String(64))
+    mode: Mapped[str] = mapped_column(String(10))
+    status: Mapped[str] = mapped_column(String(10))
+    base_version: Mapped[int]
+    counts: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(254))
+    applied_at: Mapped[datetime | None]
+    applied_by: Mapped[str | None] = mapped_column(String(254))
+
+
+class ImportRow(Base):
+    """One row of a file as it was judged; kept until the list's next import.
+
+    `email_given` and `mobile_given` hold what the file said where it was written another way. `findings` is a JSON text
+    of [column, value, reason] triples, NULL for the many rows there is nothing to say about.
+    """
+
+    __tablename__ = "import_rows"
+    __table_args__ = (
+        Index("ix_import_rows_import_id_row_key", "import_id", "row_key"),
+        {"sqlite_with_rowid": False},
+    )
+
+    import_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    row: Mapped[int] = mapped_column(primary_key=True)
+    verdict: Mapped[str] = mapped_column(String(10))
+    row_key: Mapped[str | None] = mapped_column(String(64))
+    reference: Mapped[str | None] = mapped_column(String(80))
+    given_name: Mapped[str | None] = mapped_column(String(120))
+    family_name: Mapped[str | None] = mapped_column(String(120))
+    role: Mapped[str | None] = mapped_column(String(10))
+    year_levels: Mapped[str | None] = mapped_column(String(60))
+    language: Mapped[str | None] = mapped_column(String(35))
+    email: Mapped[str | None] = mapped_column(String(254))
+    email_key: Mapped[bytes | None] = mapped_column(LargeBinary(16))
+    email_given: Mapped[str | None] = mapped_column(String(320))
+    mobile: Mapped[str | None] = mapped_column(String(20))
+    mobile_key: Mapped[bytes | None] = mapped_column(LargeBinary(16))
+    mobile_given: Mapped[str | None] = mapped_column(String(60))
+    findings: Mapped[str | None] = mapped_column(Text)

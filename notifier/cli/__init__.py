@@ -2,7 +2,7 @@
 
 import typer
 
-from notifier.cli import users
+from notifier.cli import audiences, lists, users
 from notifier.cli.frame import refusals
 
 app = typer.Typer(
@@ -13,6 +13,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(users.app, name="users")
+app.add_typer(lists.app, name="lists")
+app.add_typer(audiences.app, name="audiences")
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ characters, because the List-Unsubscribe header has room for 67 characters of ad
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple
@@ -24,6 +24,7 @@ _ZEROS = bytes(6)
 _BLOCK_BYTES = 16
 _BODY_CHARACTERS = 22
 _PADDING = "=="
+_HMAC_BLOCK_BYTES = 64
 
 
 class Purpose(StrEnum):
@@ -114,9 +115,25 @@ def _read(plain: bytes) -> Opened | None:
     )
 
 
-def address_key(secret: bytes, channel: str, value: str) -> bytes:
-    """Return the keyed hash under which an address is suppressed, even after the address itself was erased.
+def address_keys(secret: bytes, channel: str) -> Callable[[str], bytes]:
+    """Return the function that gives the keyed hash of a normalised address of one channel, quick for many.
 
-    Sixteen bytes of HMAC-SHA256 over channel and normalised value: without the secret nobody can test a guess.
+    Sixteen bytes of HMAC-SHA256 (RFC 2104) over channel and value: without the secret nobody can test a guess. The two
+    keyed halves are prepared once, since that is most of the work for so short a text.
     """
-    return hmac.new(secret, f"{channel}\0{value}".encode(), sha256).digest()[:16]
+    block = secret.ljust(_HMAC_BLOCK_BYTES, b"\0")
+    inner = sha256(bytes(byte ^ 0x36 for byte in block) + f"{channel}\0".encode())
+    outer = sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def key(value: str) -> bytes:
+        first, second = inner.copy(), outer.copy()
+        first.update(value.encode())
+        second.update(first.digest())
+        return second.digest()[:16]
+
+    return key
+
+
+def address_key(secret: bytes, channel: str, value: str) -> bytes:
+    """Return the keyed hash under which an address is suppressed, even after the address itself was erased."""
+    return address_keys(secret, channel)(value)

@@ -1,5 +1,7 @@
 """Tokens: short, keyed, bound to one purpose."""
 
+import hmac
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,3 +55,9 @@ def test_many_tokens_are_opened_in_one_pass_and_bad_ones_are_none() -> None:
     old, both = Keyring({"1": bytes(32)}), Keyring({"1": bytes(32), "2": bytes(range(32))})
     tokens = [old.seal(Purpose.DELIVERY, 1), "", both.seal(Purpose.DELIVERY, 2, 9), "1" + "A" * 22, "é" * 23]
     assert both.open_many(Purpose.DELIVERY, tokens) == [(1, 0), None, (2, 9), None, None]
+
+
+def test_the_key_of_an_address_is_sixteen_bytes_of_hmac_sha256() -> None:
+    secret = bytes(range(32))
+    expected = hmac.new(secret, b"email\0maria@example.org", "sha256").digest()[:16]
+    assert address_key(secret, "email", "maria@example.org") == expected

@@ -1,0 +1,174 @@
+"""Carry out a difference that was shown: addresses, people, and a row in the consent log for each that came or went.
+
+Set-based statements inside the caller's one transaction. Only `importer` calls this.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, insert, literal, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from notifier.audiences.difference import Terms
+from notifier.audiences.models import (
+    Address,
+    Import,
+    ImportMode,
+    ImportRow,
+    Subscription,
+    SubscriptionChange,
+    SubscriptionStatus,
+)
+from notifier.audiences.permission import Term
+from notifier.audiences.settling import drop_erased, taken
+from notifier.kit.db import UtcDateTime, insert_or_skip
+from notifier.vocabulary import Channel
+
+_SUBSCRIBED, _REMOVED = "subscribed", "removed"
+_ADDRESSES = (
+    (Channel.EMAIL, ImportRow.email, ImportRow.email_key, Subscription.email_address_id),
+    (Channel.SMS, ImportRow.mobile, ImportRow.mobile_key, Subscription.sms_address_id),
+)
+_LOG = ("at", "address_id", "list_id", "channel", "old", "new", "actor", "why")
+
+
+def apply(session: Session, asked: Import, default_role: str, *, actor: str, now: datetime) -> None:
+    """Make the list what the difference said."""
+    drop_erased(session, asked.id)
+    terms = Terms(asked, default_role)
+    log = _Log(session, asked, actor, now)
+    _add_addresses(session, asked.id, now)
+    known = session.scalar(select(Subscription.id).where(Subscription.list_id == asked.list_id).limit(1)) is not None
+    if known:
+        _change(session, terms, log, now)
+    _add(session, terms, now)
+    log.added()
+    if terms.mode is ImportMode.REPLACE and known:
+        log.removed(terms)
+        session.execute(
+            update(Subscription)
+            .where(terms.absent)
+            .values(status=SubscriptionStatus.REMOVED.value, import_id=asked.id, updated_at=now)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _add_addresses(session: Session, import_id: int, now: datetime) -> None:
+    for channel, value, key, _ in _ADDRESSES:
+        new = (
+            select(literal(channel.value), value, key, literal(now, UtcDateTime()))
+            .outerjoin(Address, Address.key == key)
+            .where(*taken(import_id), key.is_not(None), Address.id.is_(None))
+            .order_by(ImportRow.row)
+        )
+        session.execute(insert_or_skip(session, Address).from_select(["channel", "value", "key", "created_at"], new))
+
+
+def _add(session: Session, terms: Terms, now: datetime) -> None:
+    """Add the people nobody has seen on this list before."""
+    email, mobile = aliased(Address), aliased(Address)
+    columns: dict[str, Term] = {
+        "list_id": literal(terms.list_id),
+        "row_key": ImportRow.row_key,
+        **terms.values,
+        "email_address_id": email.id,
+        "sms_address_id": mobile.id,
+        "status": literal(SubscriptionStatus.ACTIVE.value),
+        "import_id": literal(terms.import_id),
+        "created_at": literal(now, UtcDateTime()),
+        "updated_at": literal(now, UtcDateTime()),
+    }
+    new = (
+        terms.matched(*columns.values())
+        .outerjoin(email, email.key == ImportRow.email_key)
+        .outerjoin(mobile, mobile.key == ImportRow.mobile_key)
+        .where(Subscription.id.is_(None))
+        .order_by(ImportRow.row)
+    )
+    session.execute(insert(Subscription).from_select(list(columns), new))
+
+
+def _change(session: Session, terms: Terms, log: "_Log", now: datetime) -> None:
+    """Write the changed fields of people the list has, and bring back those it had before."""
+    log.changed(terms)
+    rows = _to_change(
+        terms,
+        Subscription.id.label("id"),
+        *(value.label(name) for name, value in terms.values.items()),
+        terms.email_key.label("email_key"),
+        terms.mobile_key.label("mobile_key"),
+    ).subquery()
+    session.execute(
+        update(Subscription)
+        .where(Subscription.id == rows.c.id)
+        .values(
+            {name: rows.c[name] for name in terms.values}
+            | {
+                "email_address_id": _id_of(rows.c.email_key),
+                "sms_address_id": _id_of(rows.c.mobile_key),
+                "status": SubscriptionStatus.ACTIVE.value,
+                "import_id": terms.import_id,
+                "updated_at": now,
+            }
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _to_change(terms: Terms, *columns: Term) -> Select[Any]:
+    back = and_(Subscription.id.is_not(None), terms.is_new)
+    return terms.matched(*columns).where(or_(back, terms.is_changed))
+
+
+def _id_of(key: ColumnElement[bytes]) -> ColumnElement[int]:
+    return select(Address.id).where(Address.key == key).scalar_subquery()
+
+
+class _Log:
+    """The consent log's rows for one import: one for each address that came onto the list or went off it."""
+
+    def __init__(self, session: Session, asked: Import, actor: str, now: datetime) -> None:
+        self._session, self._asked = session, asked
+        self._actor, self._now = actor, now
+
+    def added(self) -> None:
+        """Log the people whom this import has just put on the list for the first time."""
+        for channel, _, _, address_id in _ADDRESSES:
+            rows = select(*self._row(address_id, channel, None, _SUBSCRIBED)).where(
+                Subscription.list_id == self._asked.list_id,
+                Subscription.import_id == self._asked.id,
+                Subscription.created_at == Subscription.updated_at,
+                address_id.is_not(None),
+            )
+            self._write(rows)
+
+    def removed(self, terms: Terms) -> None:
+        """Log the people whom this import is about to take off the list."""
+        for channel, _, _, address_id in _ADDRESSES:
+            rows = select(*self._row(address_id, channel, _SUBSCRIBED, _REMOVED))
+            self._write(rows.where(terms.absent, address_id.is_not(None)))
+
+    def changed(self, terms: Terms) -> None:
+        """Log the addresses that a change is about to take off the list, and those it puts on."""
+        for (channel, _, _, before), key in zip(_ADDRESSES, (terms.email_key, terms.mobile_key), strict=True):
+            differs = terms.differences["email" if channel is Channel.EMAIL else "mobile"]
+            went = _to_change(terms, *self._row(before, channel, _SUBSCRIBED, _REMOVED))
+            self._write(went.where(~terms.is_new, differs, before.is_not(None)))
+            came = aliased(Address)
+            arrived = _to_change(terms, *self._row(came.id, channel, None, _SUBSCRIBED)).join(came, came.key == key)
+            self._write(arrived.where(or_(terms.is_new, differs)))
+
+    def _row(self, address_id: Term, channel: Channel, old: str | None, new: str) -> list[Term]:
+        return [
+            literal(self._now, UtcDateTime()),
+            address_id,
+            literal(self._asked.list_id),
+            literal(channel.value),
+            literal(old) if old else func.nullif("", ""),
+            literal(new),
+            literal(self._actor),
+            literal(f"import {self._asked.id}"),
+        ]
+
+    def _write(self, rows: Select[Any]) -> None:
+        self._session.execute(insert(SubscriptionChange).from_select(list(_LOG), rows))

@@ -1,0 +1,294 @@
+"""From an audience to its members: one SELECT, in the order of address ids, one row per address.
+
+Most addresses stand on one row of one list; what is written here is quick for them. Where rows disagree about a person
+the written rule decides (docs/audiences.md): the recipient's own choice, then the most recent list that says something,
+then that list's language, and "" lets the region decide. Nothing here writes.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, ScalarSelect, Select, Subquery, Text, and_, case, cast, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from notifier.audiences import permission
+from notifier.audiences.definitions import Audience, audience_names, load_audience
+from notifier.audiences.models import (
+    Address,
+    ContactList,
+    ListChoice,
+    Subscription,
+    SubscriptionStatus,
+    Suppression,
+    TopicChoice,
+)
+from notifier.audiences.permission import Term
+from notifier.kit.errors import NotFound
+from notifier.vocabulary import Channel, HoldBackReason
+
+__all__ = [
+    "Audience",
+    "audience_names",
+    "combinations",
+    "lists_of",
+    "load_audience",
+    "members",
+    "members_not_reached_by_email",
+    "slice_end",
+]
+
+
+def lists_of(session: Session, audience: Audience) -> list[int]:
+    """Return the ids of the contact lists an audience draws on. Raises NotFound for a named list that is not there."""
+    wanted = select(ContactList.id).where(ContactList.readers == audience.readers.value)
+    if audience.regions:
+        wanted = wanted.where(
+            or_(*(_within(region) for region in audience.regions)),
+        )
+    if audience.lists:
+        _ids(session, audience, audience.lists)
+        wanted = wanted.where(ContactList.code.in_(audience.lists))
+    excluded = _ids(session, audience, audience.excluded_lists)
+    return [found for found in session.scalars(wanted.order_by(ContactList.id)) if found not in excluded]
+
+
+def _within(region: str) -> ColumnElement[bool]:
+    return or_(ContactList.region == region, ContactList.region.startswith(f"{region}-", autoescape=True))
+
+
+def _ids(session: Session, audience: Audience, codes: Sequence[str]) -> set[int]:
+    if not codes:
+        return set()
+    rows = session.execute(select(ContactList.code, ContactList.id).where(ContactList.code.in_(codes)))
+    known = dict(rows.all())
+    missing = [code for code in codes if code not in known]
+    if missing:
+        raise NotFound(f"The audience {audience.name!r} names a contact list that is not there: {', '.join(missing)}")
+    return set(known.values())
+
+
+def slice_end(session: Session, channel: Channel, after: int, size: int) -> int | None:
+    """Return the last address id of the next slice of up to `size` addresses, or None if there is no address left."""
+    ahead = select(Address.id).where(Address.channel == channel.value, Address.id > after).order_by(Address.id)
+    return session.scalar(ahead.offset(size - 1).limit(1)) or session.scalar(
+        select(func.max(Address.id)).where(Address.channel == channel.value, Address.id > after)
+    )
+
+
+def members(
+    audience: Audience,
+    channel: Channel,
+    *,
+    list_ids: Sequence[int],
+    topic: str,
+    now: datetime,
+    after: int,
+    through: int,
+) -> Select[Any]:
+    """Return the SELECT of an audience's addresses on a channel with ids in (after, through], in the order of ids.
+
+    Columns: address_id, destination, given_name (only if all rows of the address agree), wanted_language ("" if nobody
+    said), region, list_ids (comma-separated, in order), hold_back (a HoldBackReason's value, or NULL).
+    """
+    query, group, subscribed = _members(audience, channel, list_ids, after, through)
+    held = permission.reason(subscribed=subscribed, now=now)
+    return permission.joined(query, topic).add_columns(held.label("hold_back")).order_by(group.c.address_id)
+
+
+def members_not_reached_by_email(
+    audience: Audience,
+    *,
+    list_ids: Sequence[int],
+    topic: str,
+    now: datetime,
+    after: int,
+    through: int,
+) -> Select[Any]:
+    """Return the SELECT of an audience's mobile numbers under the policy "email, then SMS".
+
+    As `members`, but a number is held back (reached_by_email) if a row of the audience with this number has an email
+    address that may be written to.
+    """
+    query, group, subscribed = _members(audience, Channel.SMS, list_ids, after, through)
+    held = func.coalesce(
+        permission.reason(subscribed=subscribed, now=now),
+        case((_has_email(audience, list_ids, group.c.address_id, topic, now), HoldBackReason.REACHED_BY_EMAIL.value)),
+    )
+    return permission.joined(query, topic).add_columns(held.label("hold_back")).order_by(group.c.address_id)
+
+
+def combinations(
+    session: Session, audience: Audience, channel: Channel, list_ids: Sequence[int]
+) -> list[tuple[str, str]]:
+    """Return every (wanted_language, region) among an audience's addresses on a channel."""
+    query, _, _ = _members(audience, channel, list_ids, 0, _last_address(session))
+    found = query.subquery()
+    pairs = select(found.c.wanted_language, found.c.region).distinct().order_by(found.c.region, found.c.wanted_language)
+    return [(language, region) for language, region in session.execute(pairs)]
+
+
+def _last_address(session: Session) -> int:
+    return session.scalar(select(func.max(Address.id))) or 0
+
+
+def _members(
+    audience: Audience, channel: Channel, list_ids: Sequence[int], after: int, through: int
+) -> tuple[Select[Any], Subquery, ColumnElement[bool]]:
+    """Return the SELECT without hold_back, the rows grouped by address within it, and "is on a list still"."""
+    group = _grouped(audience, channel, list_ids, after, through)
+    lead = func.coalesce(
+        case((group.c.first_list == group.c.last_list, group.c.first_list)),
+        _most_recent(Subscription.list_id, audience, channel, list_ids, group.c.address_id),
+        group.c.any_list,
+    )
+    language = func.coalesce(
+        Address.language,
+        case(
+            (group.c.first_language == group.c.last_language, group.c.first_language),
+            (
+                group.c.first_language.is_not(None),
+                _most_recent(Subscription.language, audience, channel, list_ids, group.c.address_id),
+            ),
+        ),
+        ContactList.language,
+        "",
+    )
+    query = (
+        select(
+            group.c.address_id,
+            Address.value.label("destination"),
+            case((group.c.name_agrees, group.c.given_name)).label("given_name"),
+            language.label("wanted_language"),
+            ContactList.region.label("region"),
+            _all_lists(audience, channel, list_ids, group).label("list_ids"),
+        )
+        .select_from(group)
+        .join(Address, Address.id == group.c.address_id)
+        .join(ContactList, ContactList.id == lead)
+    )
+    if audience.languages:
+        query = query.where(language.in_(audience.languages))
+    return query, group, group.c.first_list.is_not(None)
+
+
+def _grouped(audience: Audience, channel: Channel, list_ids: Sequence[int], after: int, through: int) -> Subquery:
+    """Group an audience's rows by address. A list the owner of the address has left counts for `any_list` alone."""
+    address_id = permission.address_of(channel)
+    kept = case((ListChoice.list_id.is_(None), Subscription.list_id))
+    name = Subscription.given_name
+    query = (
+        select(
+            address_id.label("address_id"),
+            func.min(kept).label("first_list"),
+            func.max(kept).label("last_list"),
+            func.min(Subscription.list_id).label("any_list"),
+            func.min(name).label("given_name"),
+            and_(func.min(name) == func.max(name), func.count(name) == func.count()).label("name_agrees"),
+            func.min(Subscription.language).label("first_language"),
+            func.max(Subscription.language).label("last_language"),
+        )
+        .outerjoin(ListChoice, permission.left_list(channel))
+        .where(address_id > after, address_id <= through, *_belongs(audience, list_ids))
+        .group_by(address_id)
+    )
+    if audience.excluded_lists:
+        query = query.where(~_on_excluded_list(audience, channel))
+    return query.subquery("people")
+
+
+def _belongs(audience: Audience, list_ids: Sequence[int]) -> list[ColumnElement[bool]]:
+    """Return what makes a row of a list part of an audience."""
+    conditions = [
+        Subscription.list_id.in_(list_ids),
+        Subscription.status == SubscriptionStatus.ACTIVE.value,
+        Subscription.role.in_([role.value for role in audience.roles]),
+    ]
+    if audience.year_levels:
+        levels = func.coalesce("," + Subscription.year_levels + ",", "")
+        conditions.append(or_(*(levels.contains(f",{level},", autoescape=True) for level in audience.year_levels)))
+    return conditions
+
+
+def _on_excluded_list(audience: Audience, channel: Channel) -> ColumnElement[bool]:
+    other, its_list = aliased(Subscription), aliased(ContactList)
+    column = other.email_address_id if channel is Channel.EMAIL else other.sms_address_id
+    return exists(
+        select(1)
+        .select_from(other)
+        .join(its_list, its_list.id == other.list_id)
+        .where(
+            column == permission.address_of(channel),
+            other.status == SubscriptionStatus.ACTIVE.value,
+            its_list.code.in_(audience.excluded_lists),
+        )
+        .correlate(Subscription)
+    )
+
+
+def _rows_of(
+    column: Term, audience: Audience, channel: Channel, list_ids: Sequence[int], address_id: ColumnElement[int]
+) -> Select[Any]:
+    """Return a column of the rows an address has in an audience, but for the lists its owner left."""
+    return (
+        select(column)
+        .select_from(Subscription)
+        .outerjoin(ListChoice, permission.left_list(channel))
+        .where(
+            permission.address_of(channel) == address_id, ListChoice.list_id.is_(None), *_belongs(audience, list_ids)
+        )
+    )
+
+
+def _most_recent(
+    column: Term, audience: Audience, channel: Channel, list_ids: Sequence[int], address_id: ColumnElement[int]
+) -> ScalarSelect[Any]:
+    """Return what the most recent list that says something says; within one list, its latest row."""
+    its_list = aliased(ContactList)
+    return (
+        _rows_of(column, audience, channel, list_ids, address_id)
+        .join(its_list, its_list.id == Subscription.list_id)
+        .where(column.is_not(None))
+        .order_by(its_list.recency.desc(), Subscription.id.desc())
+        .limit(1)
+        .correlate_except(Subscription, ListChoice, its_list)
+        .scalar_subquery()
+    )
+
+
+def _all_lists(
+    audience: Audience, channel: Channel, list_ids: Sequence[int], group: Subquery
+) -> ColumnElement[str | None]:
+    """Return the ids of an address's lists as text; only an address on several lists pays for putting them together."""
+    several = (
+        _rows_of(Subscription.list_id.label("list_id"), audience, channel, list_ids, group.c.address_id)
+        .distinct()
+        .order_by(Subscription.list_id)
+        .correlate_except(Subscription, ListChoice)
+        .subquery()
+    )
+    together = select(func.aggregate_strings(cast(several.c.list_id, Text), ",")).scalar_subquery()
+    return case(
+        (group.c.first_list == group.c.last_list, cast(group.c.first_list, Text)),
+        (group.c.first_list.is_(None), cast(group.c.any_list, Text)),
+        else_=together,
+    )
+
+
+def _has_email(
+    audience: Audience, list_ids: Sequence[int], mobile_id: ColumnElement[int], topic: str, now: datetime
+) -> ColumnElement[bool]:
+    """Return whether a row with this mobile number has an email address that may be written to."""
+    rows = (
+        select(1)
+        .select_from(Subscription)
+        .join(Address, Address.id == Subscription.email_address_id)
+        .outerjoin(ListChoice, permission.left_list(Channel.EMAIL))
+        .where(Subscription.sms_address_id == mobile_id, *_belongs(audience, list_ids))
+    )
+    held = permission.reason(subscribed=ListChoice.list_id.is_(None), now=now)
+    return exists(
+        permission.joined(rows, topic)
+        .where(held.is_(None))
+        .correlate_except(Subscription, Address, ListChoice, Suppression, TopicChoice)
+    )

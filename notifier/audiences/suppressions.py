@@ -1,0 +1,162 @@
+"""Suppressions: addresses that may not be written to, known by their keyed hash alone.
+
+A suppression beats every subscription, and outlives the address it is about. Every change is a row in the consent log.
+Nothing here asks who may lift one: the surfaces do.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from notifier.audiences.models import Address, SubscriptionChange, Suppression
+from notifier.kit.db import insert_or_skip
+from notifier.kit.errors import Conflict, NotFound
+from notifier.kit.tokens import address_key
+from notifier.vocabulary import Channel, SuppressionReason
+
+# A later, weaker reason never hides an earlier, stronger one: a person's own word and an erasure outrank a bounce.
+_STRENGTH = {
+    SuppressionReason.HARD_BOUNCE: 1,
+    SuppressionReason.MANUAL: 2,
+    SuppressionReason.COMPLAINT: 3,
+    SuppressionReason.OPT_OUT: 4,
+    SuppressionReason.ERASED: 5,
+}
+
+
+def suppress_address(
+    session: Session, address_id: int, reason: SuppressionReason, *, source: str, actor: str, now: datetime
+) -> bool:
+    """Suppress an address by its id; return whether that changed anything. Raises NotFound."""
+    found = session.execute(select(Address.channel, Address.key).where(Address.id == address_id)).one_or_none()
+    if found is None:
+        raise NotFound(f"There is no address {address_id}; it may have been erased")
+    return suppress_key(
+        session, Channel(found.channel), found.key, reason, address_id=address_id, source=source, actor=actor, now=now
+    )
+
+
+def suppress(
+    session: Session,
+    secret: bytes,
+    channel: Channel,
+    value: str,
+    reason: SuppressionReason,
+    *,
+    source: str,
+    actor: str,
+    now: datetime,
+    note: str | None = None,
+) -> bool:
+    """Suppress a normalised address, whether or not any list knows it; return whether that changed anything."""
+    key = address_key(secret, channel, value)
+    address_id = session.scalar(select(Address.id).where(Address.key == key))
+    return suppress_key(
+        session, channel, key, reason, address_id=address_id, source=source, actor=actor, now=now, note=note
+    )
+
+
+def suppress_key(
+    session: Session,
+    channel: Channel,
+    key: bytes,
+    reason: SuppressionReason,
+    *,
+    address_id: int | None,
+    source: str,
+    actor: str,
+    now: datetime,
+    note: str | None = None,
+) -> bool:
+    """Suppress by keyed hash. A weaker reason leaves a stronger one standing."""
+    row = {
+        "address_key": key,
+        "channel": channel.value,
+        "reason": reason.value,
+        "source": source,
+        "note": note,
+        "created_at": now,
+    }
+    made = session.execute(insert_or_skip(session, Suppression).values(row).returning(Suppression.id)).first()
+    if made is not None:
+        _log(session, address_id, channel, None, reason, actor=actor, now=now, why=source)
+        return True
+    found = session.scalars(select(Suppression).where(Suppression.address_key == key).with_for_update()).one()
+    old = SuppressionReason(found.reason)
+    if _STRENGTH[reason] <= _STRENGTH[old]:
+        return False
+    found.reason, found.source, found.note, found.created_at = reason.value, source, note, now
+    session.flush()
+    _log(session, address_id, channel, old, reason, actor=actor, now=now, why=source)
+    return True
+
+
+def lift(session: Session, secret: bytes, channel: Channel, value: str, *, actor: str, now: datetime, why: str) -> None:
+    """Allow a normalised address again. Raises NotFound if it is not suppressed, Conflict if its owner was erased."""
+    key = address_key(secret, channel, value)
+    found = session.scalar(select(Suppression).where(Suppression.address_key == key))
+    if found is None:
+        raise NotFound(f"{value} is not suppressed on {channel}")
+    if found.reason == SuppressionReason.ERASED:
+        raise Conflict(
+            f"{value} was erased at its owner's request and cannot be allowed again; only its owner can sign up anew"
+        )
+    address_id = session.scalar(select(Address.id).where(Address.key == key))
+    session.execute(delete(Suppression).where(Suppression.id == found.id))
+    _log(session, address_id, channel, SuppressionReason(found.reason), None, actor=actor, now=now, why=why)
+
+
+def lift_address(session: Session, address_id: int, *, source: str, actor: str, now: datetime) -> bool:
+    """Undo an owner's own opt-out (START, the preference page) and nothing else; return whether there was one."""
+    found = session.execute(select(Address.channel, Address.key).where(Address.id == address_id)).one_or_none()
+    if found is None:
+        return False
+    lifted = session.execute(
+        delete(Suppression)
+        .where(Suppression.address_key == found.key, Suppression.reason == SuppressionReason.OPT_OUT)
+        .returning(Suppression.id)
+    ).first()
+    if lifted is not None:
+        _log(
+            session,
+            address_id,
+            Channel(found.channel),
+            SuppressionReason.OPT_OUT,
+            None,
+            actor=actor,
+            now=now,
+            why=source,
+        )
+    return lifted is not None
+
+
+def is_suppressed(session: Session, secret: bytes, channel: Channel, value: str) -> SuppressionReason | None:
+    """Return why a normalised address may not be written to, or None if nothing stands against it."""
+    key = address_key(secret, channel, value)
+    reason = session.scalar(select(Suppression.reason).where(Suppression.address_key == key))
+    return None if reason is None else SuppressionReason(reason)
+
+
+def _log(
+    session: Session,
+    address_id: int | None,
+    channel: Channel,
+    old: SuppressionReason | None,
+    new: SuppressionReason | None,
+    *,
+    actor: str,
+    now: datetime,
+    why: str,
+) -> None:
+    session.execute(
+        insert(SubscriptionChange).values(
+            at=now,
+            address_id=address_id,
+            channel=channel.value,
+            old=f"suppressed:{old}" if old else "allowed",
+            new=f"suppressed:{new}" if new else "allowed",
+            actor=actor,
+            why=why[:200],
+        )
+    )

@@ -1,0 +1,180 @@
+"""`notifier lists`: contact lists of schools, and their uploads."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from notifier.audiences import importer, lists, reading, samples
+from notifier.audiences.difference import Difference
+from notifier.audiences.judging import ListRules, row_judge
+from notifier.audiences.languages import tag_of
+from notifier.audiences.models import ContactList, ImportMode
+from notifier.bootstrap import House
+from notifier.cli.frame import ActorOption, JsonFlag, house, print_json, print_table, progress, say
+from notifier.kit.clock import utc_now
+from notifier.kit.errors import Conflict, Invalid
+from notifier.kit.sheets import write_csv
+from notifier.vocabulary import Readers
+
+app = typer.Typer(help="Contact lists of schools, and their uploads.", no_args_is_help=True)
+
+
+@app.command()
+def create(
+    code: Annotated[str, typer.Argument(help="A short name, such as northcote-high.")],
+    name: Annotated[str, typer.Option(help="The name families know: it stands in the message.")],
+    region: Annotated[str, typer.Option(help="The region the school is in, such as AU-VIC.")],
+    actor: ActorOption,
+    basis: Annotated[lists.LawfulBasis, typer.Option(help="Why the people on it may be written to.")],
+    readers: Annotated[Readers, typer.Option(help="Who is on the list.")] = Readers.PARENTS,
+    students: Annotated[bool, typer.Option("--students", help="Say that students are on this list.")] = False,
+    language: Annotated[str | None, typer.Option(help="The language of people who name none.")] = None,
+    source: Annotated[str | None, typer.Option(help="Where the list comes from, such as Compass.")] = None,
+) -> None:
+    """Make a contact list; you confirm the wording that is shown."""
+    if (readers is Readers.YOUNG_PEOPLE) != students:
+        raise Conflict(
+            "A list of students is made with --readers young-people and --students together, so that nobody makes one "
+            "by mistake"
+        )
+    tag = None if language is None else tag_of(language)
+    if language is not None and tag is None:
+        raise Invalid(f"{language!r} is no language; write its tag (ar) or its name (Arabic)")
+    with house() as opened, opened.database.transaction() as session:
+        made = lists.create_list(
+            session,
+            lists.NewList(
+                code=code,
+                name=name,
+                region=region,
+                country=region.split("-")[0],
+                readers=readers,
+                lawful_basis=basis,
+                attested_by=actor,
+                language=tag,
+                source=source,
+            ),
+            actor=actor,
+            now=utc_now(),
+        )
+        say(f"Made the contact list {made.code} ({made.name}).")
+        say(f"On the word of {actor} (wording {made.attestation_version}):")
+        say(f'  "{lists.ATTESTATIONS[lists.CURRENT_ATTESTATION]}"')
+
+
+@app.command("import")
+def import_(
+    code: Annotated[str, typer.Argument(metavar="LIST", help="The contact list.")],
+    file: Annotated[Path, typer.Argument(help="A CSV file.")],
+    actor: ActorOption = "cli",
+    apply: Annotated[bool, typer.Option("--apply", help="Carry the difference out.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Whoever is not in the file is removed.")] = False,
+    confirm_removals: Annotated[int | None, typer.Option(help="How many removals you expect.")] = None,
+    column: Annotated[list[str] | None, typer.Option(help="'THEIR HEADER=our word', as often as needed.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what a file would change in a list; with --apply, change it."""
+    mode = ImportMode.REPLACE if replace else ImportMode.MERGE
+    with house() as opened:
+        import_id, shown = show_import(opened, code, file, mode=mode, mapping=_mapping(column or []), actor=actor)
+        if not as_json:
+            _print_difference(code, shown, applied=False)
+        if apply:
+            with opened.database.transaction() as session:
+                importer.carry_out(
+                    session,
+                    import_id,
+                    importer.ImportSettings(),
+                    actor=actor,
+                    now=utc_now(),
+                    confirmed_removals=confirm_removals,
+                )
+    if as_json:
+        print_json({"list": code, "import": import_id, "applied": apply, **shown.as_counts()})
+    elif apply:
+        say("Done: the list is now as shown.")
+    else:
+        say("Nothing has changed yet; the same command with --apply carries this out.")
+
+
+def show_import(
+    opened: House, code: str, file: Path, *, mode: ImportMode, mapping: dict[str, str], actor: str
+) -> tuple[int, Difference]:
+    """Read and judge a file for a list and work out the difference, slice by slice; return the import and it."""
+    settings = importer.ImportSettings()
+    if not file.is_file():
+        raise Invalid(f"There is no file {file}")
+    with opened.database.transaction() as session:
+        found = lists.find_list(session, code)
+        known = lists.remember_mapping(session, found, mapping)
+        digest = reading.file_digest(file)
+    with reading.open_sheet(file, known) as sheet, progress() as bar:
+        with opened.database.transaction() as session:
+            import_id = importer.begin(
+                session, found, file_name=file.name, digest=digest, mode=mode, actor=actor, now=utc_now()
+            )
+        task = bar.add_task(f"Reading {file.name}", total=sheet.size)
+        for part in _judged(opened, found, sheet, settings):
+            with opened.database.transaction() as session:
+                importer.store(session, import_id, part)
+            bar.update(task, completed=sheet.done.bytes_read)
+        bar.update(task, completed=sheet.size, description="Comparing")
+        with opened.database.transaction() as session:
+            return import_id, importer.settle(session, import_id, settings)
+
+
+def _judged(
+    opened: House, found: ContactList, sheet: reading.Sheet, settings: importer.ImportSettings
+) -> Iterator[list[Any]]:
+    rules = ListRules(country=found.country, readers=Readers(found.readers))
+    judge = row_judge(sheet.places, len(sheet.header), rules, opened.address_secret)
+    return importer.judged(sheet.rows, judge, max_rows=settings.max_rows)
+
+
+def _mapping(options: list[str]) -> dict[str, str]:
+    pairs = [option.rpartition("=") for option in options]
+    if any(not sign or not theirs or not ours for theirs, sign, ours in pairs):
+        raise typer.BadParameter("write --column 'THEIR HEADER=email'; the right side is one of our words")
+    return {theirs.strip(): ours.strip() for theirs, _, ours in pairs}
+
+
+def _print_difference(code: str, shown: Difference, *, applied: bool) -> None:
+    counts = shown.as_counts()
+    fields = counts.pop("fields")
+    title = f"{code}: what {'changed' if applied else 'would change'}"
+    print_table(title, ["what", "how many"], [[name.replace("_", " "), number] for name, number in counts.items()])
+    if fields:
+        say("Changed fields: " + ", ".join(f"{name} {number}" for name, number in fields.items()))
+
+
+@app.command()
+def show(
+    code: Annotated[str | None, typer.Argument(metavar="[LIST]", help="One contact list; all without it.")] = None,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show one contact list, or all of them."""
+    with house() as opened, opened.database.reading() as session:
+        found = lists.summaries(session, code)
+    if as_json:
+        print_json([asdict(summary) for summary in found] if code is None else asdict(found[0]))
+        return
+    columns = ["code", "name", "region", "readers", "language", "people", "emails", "mobiles", "version"]
+    print_table("Contact lists", columns, [[getattr(summary, column) for column in columns] for summary in found])
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Option(help="The CSV file to write.")],
+    rows: Annotated[int, typer.Option(min=1, help="How many people.")] = 1_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same people.")] = 1,
+    region: Annotated[str, typer.Option(help="AU-VIC, DE, FR or GR.")] = "AU-VIC",
+) -> None:
+    """Write a made-up list of any size."""
+    people = samples.sample(rows, seed, region)
+    with out.open("w", encoding="utf-8", newline="") as file, progress() as bar:
+        written = write_csv(file, samples.HEADER, bar.track(people, total=rows, description=f"Making {out.name}"))
+    say(f"Wrote {written} made-up people to {out}.")
