@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from notifier.kit.errors import Invalid
+from notifier.web.settings import WebSettings
 
 PREFIX = "NOTIFIER_"
 SECRETS_FILE = "secrets.toml"
@@ -67,6 +68,7 @@ class Settings:
     keys: KeysSettings = field(default_factory=KeysSettings)
     sender: SenderSettings = field(default_factory=SenderSettings)
     folders: FolderSettings = field(default_factory=FolderSettings)
+    web: WebSettings = field(default_factory=WebSettings)
 
     @property
     def database_url(self) -> str:

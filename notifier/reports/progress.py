@@ -1,0 +1,178 @@
+"""What became of a campaign: read-only questions about the ledger.
+
+A summary counts every planned delivery, the ones that were not sent with their reason; the list names each one. What a
+person may see is decided by the surfaces, never here.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from notifier.campaigns.models import Campaign
+from notifier.delivery.models import Delivery, Variant
+from notifier.delivery.status import DeliveryStatus
+from notifier.kit.errors import NotFound
+
+# The statuses of a message that left.
+SENT = frozenset({DeliveryStatus.ACCEPTED, DeliveryStatus.DELIVERED, DeliveryStatus.BOUNCED, DeliveryStatus.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignSummary:
+    """The counts of one campaign.
+
+    `by_language` counts the deliveries that left by the language of the text they really got; `held_back` those that
+    were not sent, by reason; `unknown` those nobody can be sure of yet.
+    """
+
+    id: int
+    code: str
+    advisory: str
+    status: str
+    status_reason: str | None
+    planned: int
+    by_status: dict[str, int]
+    by_channel: dict[str, dict[str, int]]
+    by_language: dict[str, int]
+    held_back: dict[str, int]
+    unknown: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the summary as plain values, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFilter:
+    """Which deliveries to list; None means any. `list_id` is a school's contact list."""
+
+    status: str | None = None
+    channel: str | None = None
+    reason: str | None = None
+    language: str | None = None
+    list_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryLine:
+    """One delivery as a report shows it: to whom, how, and what became of it."""
+
+    id: int
+    channel: str
+    destination: str | None
+    language: str | None
+    region: str
+    list_ids: str
+    status: str
+    reason: str | None
+    accepted_at: datetime | None
+    delivered_at: datetime | None
+    bounced_at: datetime | None
+    failed_at: datetime | None
+    complained_at: datetime | None
+    opted_out_at: datetime | None
+
+
+def campaign_summary(session: Session, campaign_id: int) -> CampaignSummary:
+    """Count the deliveries of a campaign. Raises NotFound."""
+    campaign = session.get(Campaign, campaign_id)
+    if campaign is None:
+        raise NotFound(f"There is no campaign {campaign_id}; `notifier campaigns list` shows every one")
+    by_status: dict[str, int] = defaultdict(int)
+    by_channel: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    by_language: dict[str, int] = defaultdict(int)
+    held_back: dict[str, int] = defaultdict(int)
+    for row in session.execute(_cells(campaign_id)):
+        by_status[row.status] += row.number
+        by_channel[row.channel][row.status] += row.number
+        if row.status in SENT:
+            by_language[row.language] += row.number
+        if row.status == DeliveryStatus.HELD_BACK:
+            held_back[row.reason] += row.number
+    return CampaignSummary(
+        id=campaign.id,
+        code=campaign.code,
+        advisory=campaign.advisory,
+        status=campaign.status,
+        status_reason=campaign.status_reason,
+        planned=sum(by_status.values()),
+        by_status=dict(by_status),
+        by_channel={channel: dict(counts) for channel, counts in by_channel.items()},
+        by_language=dict(by_language),
+        held_back=dict(held_back),
+        unknown=by_status.get(DeliveryStatus.UNKNOWN, 0),
+    )
+
+
+def deliveries(
+    session: Session,
+    campaign_id: int,
+    filters: DeliveryFilter | None = None,
+    *,
+    after: int = 0,
+    limit: int = 1000,
+) -> list[DeliveryLine]:
+    """Return the next `limit` deliveries of a campaign with an id greater than `after`, in order of id."""
+    wanted = filters or DeliveryFilter()
+    statement = (
+        select(*_LINE)
+        .outerjoin(Variant, Variant.id == Delivery.variant_id)
+        .where(Delivery.campaign_id == campaign_id, Delivery.id > after)
+        .order_by(Delivery.id)
+        .limit(limit)
+    )
+    for column, value in (
+        (Delivery.status, wanted.status),
+        (Delivery.channel, wanted.channel),
+        (Delivery.reason, wanted.reason),
+        (Variant.language, wanted.language),
+    ):
+        if value is not None:
+            statement = statement.where(column == value)
+    if wanted.list_id is not None:
+        # The commas around both sides make 1 differ from 11.
+        statement = statement.where(("," + Delivery.list_ids + ",").contains(f",{wanted.list_id},"))
+    return [DeliveryLine(*row) for row in _plain(session, statement)]
+
+
+_LINE = (
+    Delivery.id,
+    Delivery.channel,
+    Delivery.destination,
+    Variant.language,
+    Delivery.region,
+    Delivery.list_ids,
+    Delivery.status,
+    Delivery.reason,
+    Delivery.accepted_at,
+    Delivery.delivered_at,
+    Delivery.bounced_at,
+    Delivery.failed_at,
+    Delivery.complained_at,
+    Delivery.opted_out_at,
+)
+
+
+def _plain(session: Session, statement: Select[*tuple[Any, ...]]) -> Sequence[Any]:
+    return session.execute(statement).all()
+
+
+def _cells(campaign_id: int) -> Select[*tuple[Any, ...]]:
+    """How many deliveries share channel, status, reason and the language of their text."""
+    groups = (
+        Delivery.channel,
+        Delivery.status,
+        func.coalesce(Delivery.reason, "").label("reason"),
+        func.coalesce(Variant.language, "").label("language"),
+    )
+    return (
+        select(*groups, func.count().label("number"))
+        .outerjoin(Variant, Variant.id == Delivery.variant_id)
+        .where(Delivery.campaign_id == campaign_id)
+        .group_by(*groups)
+    )

@@ -1,0 +1,108 @@
+"""How the house is doing at this moment: the queue, the inbox, the campaigns that are held.
+
+Every question is answered from an index and never counts deliveries, so that a monitor may ask every few seconds.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from notifier.campaigns.models import Campaign
+from notifier.delivery.models import Attempt, Batch
+from notifier.tracking.models import InboundMessage, ProviderEvent
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLine:
+    """The batches of one channel and status, and the deliveries in them."""
+
+    channel: str
+    status: str
+    batches: int
+    deliveries: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLine:
+    """The calls to one provider with one outcome: how many, for how many recipients, and how long they took."""
+
+    provider: str
+    outcome: str
+    calls: int
+    recipients: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The figures of one moment; durations in seconds."""
+
+    queue: tuple[QueueLine, ...]
+    campaigns: dict[str, int]
+    attempts: tuple[AttemptLine, ...]
+    oldest_due_s: float
+    inbox_pending: int
+    inbox_oldest_s: float
+    unread: int
+
+
+def state_at(session: Session, now: datetime) -> State:
+    """Ask everything."""
+    pending, oldest = session.execute(
+        select(func.count(), func.min(ProviderEvent.received_at)).where(ProviderEvent.applied.is_(False))
+    ).one()
+    return State(
+        queue=tuple(
+            QueueLine(row.channel, row.status, row.batches, row.deliveries) for row in session.execute(_queue())
+        ),
+        campaigns={row.status: row.number for row in session.execute(_campaigns())},
+        attempts=tuple(
+            AttemptLine(row.provider, row.outcome, row.calls, row.recipients, float(row.seconds))
+            for row in session.execute(_attempts())
+        ),
+        oldest_due_s=_age(session.scalar(_oldest_due(now)), now),
+        inbox_pending=pending,
+        inbox_oldest_s=_age(oldest, now),
+        unread=session.scalar(select(func.count()).where(InboundMessage.read_at.is_(None))) or 0,
+    )
+
+
+def held_campaigns(session: Session) -> list[tuple[int, str]]:
+    """Return the campaigns that wait for a person, with the reason."""
+    rows = session.execute(
+        select(Campaign.id, Campaign.status_reason).where(Campaign.status == "held").order_by(Campaign.id)
+    )
+    return [(campaign_id, reason or "no reason given") for campaign_id, reason in rows]
+
+
+def _queue() -> Select[*tuple[Any, ...]]:
+    deliveries = func.coalesce(func.sum(Batch.size), 0).label("deliveries")
+    return select(Batch.channel, Batch.status, func.count().label("batches"), deliveries).group_by(
+        Batch.channel, Batch.status
+    )
+
+
+def _campaigns() -> Select[*tuple[Any, ...]]:
+    return select(Campaign.status, func.count().label("number")).group_by(Campaign.status)
+
+
+def _attempts() -> Select[*tuple[Any, ...]]:
+    outcome = func.coalesce(Attempt.outcome, "cut_off")
+    return select(
+        Attempt.provider,
+        outcome.label("outcome"),
+        func.count().label("calls"),
+        func.coalesce(func.sum(Attempt.recipients), 0).label("recipients"),
+        (func.coalesce(func.sum(Attempt.duration_ms), 0) / 1000.0).label("seconds"),
+    ).group_by(Attempt.provider, outcome)
+
+
+def _oldest_due(now: datetime) -> Select[*tuple[Any, ...]]:
+    return select(func.min(Batch.due_at)).where(Batch.status == "ready", Batch.due_at <= now)
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    return 0.0 if since is None else max((now - since).total_seconds(), 0.0)

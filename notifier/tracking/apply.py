@@ -1,0 +1,226 @@
+"""Apply what providers told us: in order of meaning, whatever the order of arrival, set by set.
+
+An outcome (delivered, bounced, failed) keeps its own time on the delivery, and the status is the outcome with the
+latest time by the provider's clock; where two share a moment the worse one stands. Both are a maximum, so any order,
+delay or repetition of the same events ends in the same row. A complaint or an opt-out is a fact with a time, and a
+suppression.
+Never here: a query per event, or a decision about whether an event is genuine.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Subquery, and_, case, func, or_, select, union, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from notifier.audiences.models import Address
+from notifier.audiences.suppressions import suppress_address
+from notifier.delivery.models import Delivery
+from notifier.delivery.status import DeliveryStatus, sources
+from notifier.tracking.models import ProviderEvent
+from notifier.vocabulary import Channel, EventKind, SuppressionReason
+
+_K = EventKind
+
+# Whatever a provider or a mailbox says about a message, it says that the message was taken.
+_TAKEN = (_K.ACCEPTED, _K.DEFERRED, _K.OPENED, _K.CLICKED, _K.COMPLAINED, _K.UNSUBSCRIBED)
+
+# The reason on the delivery: the provider's own code where it gave one, else our word.
+_REASONS = {_K.HARD_BOUNCED: "hard_bounce", _K.SOFT_BOUNCED: "soft_bounce", _K.OPTED_OUT: "opt_out"}
+
+
+# The column of a moment. The type checker cannot see that such a column can be compared and be NULL.
+Moment = InstrumentedAttribute[Any]
+
+
+class Outcome(NamedTuple):
+    """A final status, the column of its moment, and the kinds of event that say it."""
+
+    status: DeliveryStatus
+    moment: Moment
+    kinds: tuple[EventKind, ...]
+
+
+# From the mildest to the gravest: at the same moment the later line stands.
+OUTCOMES = (
+    Outcome(DeliveryStatus.DELIVERED, Delivery.delivered_at, (_K.DELIVERED,)),
+    Outcome(DeliveryStatus.FAILED, Delivery.failed_at, (_K.FAILED, _K.DROPPED, _K.OPTED_OUT)),
+    Outcome(DeliveryStatus.BOUNCED, Delivery.bounced_at, (_K.HARD_BOUNCED, _K.SOFT_BOUNCED)),
+)
+
+# Facts that are not a status: the column keeps the latest time.
+_FACTS: tuple[tuple[Moment, tuple[EventKind, ...]], ...] = (
+    (Delivery.deferred_at, (_K.DEFERRED,)),
+    (Delivery.complained_at, (_K.COMPLAINED,)),
+    (Delivery.opted_out_at, (_K.UNSUBSCRIBED, _K.OPTED_OUT)),
+)
+
+_SUPPRESSIONS = (
+    (SuppressionReason.HARD_BOUNCE, (_K.HARD_BOUNCED,)),
+    (SuppressionReason.COMPLAINT, (_K.COMPLAINED,)),
+    (SuppressionReason.OPT_OUT, (_K.UNSUBSCRIBED, _K.OPTED_OUT)),
+)
+
+_UNSYNCHRONISED = {"synchronize_session": False}
+
+
+class Claimed(NamedTuple):
+    """The events one call took: their ids by kind, drops also by their code, and the deliveries they name."""
+
+    by_kind: dict[EventKind, list[int]]
+    by_drop: dict[str, list[int]]
+    deliveries: list[int]
+
+    def of(self, kinds: Sequence[EventKind]) -> list[int]:
+        """The ids of the events of some kinds."""
+        return [event_id for kind in kinds for event_id in self.by_kind.get(kind, ())]
+
+
+def apply_pending(session: Session, *, now: datetime, limit: int = 5000) -> int:
+    """Apply up to `limit` stored events; return how many were taken. Safe to run in several places at once."""
+    claimed = _claim(session, limit)
+    if not claimed.by_kind:
+        return 0
+    _lock_deliveries(session, claimed)
+    _note_taken(session, claimed.of(_TAKEN))
+    for outcome in OUTCOMES:
+        _note_outcome(session, outcome, claimed.of(outcome.kinds))
+    for moment, kinds in _FACTS:
+        _note_fact(session, moment, claimed.of(kinds))
+    for reason, kinds in _SUPPRESSIONS:
+        # A provider that drops a message because of a suppression of its own knows what we did not.
+        _suppress(session, reason, [*claimed.of(kinds), *claimed.by_drop.get(reason, ())], now)
+    return _mark_applied(session, claimed)
+
+
+def _claim(session: Session, limit: int) -> Claimed:
+    pending = (
+        select(ProviderEvent.id, ProviderEvent.kind, ProviderEvent.delivery_id, ProviderEvent.code)
+        .where(ProviderEvent.applied.is_(False))
+        .order_by(ProviderEvent.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    by_kind: dict[EventKind, list[int]] = defaultdict(list)
+    by_drop: dict[str, list[int]] = defaultdict(list)
+    deliveries = set()
+    for event_id, kind, delivery_id, code in session.execute(pending):
+        by_kind[EventKind(kind)].append(event_id)
+        if kind == _K.DROPPED and code:
+            by_drop[code].append(event_id)
+        if delivery_id is not None:
+            deliveries.add(delivery_id)
+    return Claimed(by_kind, by_drop, sorted(deliveries))
+
+
+def _lock_deliveries(session: Session, claimed: Claimed) -> None:
+    # A worker writes receipts into the same rows. Both sides take them in the order of their ids, so that neither can
+    # hold what the other waits for.
+    rows = select(Delivery.id).where(Delivery.id.in_(claimed.deliveries)).order_by(Delivery.id).with_for_update()
+    if session.get_bind().dialect.name != "sqlite":
+        session.execute(rows)
+
+
+def _latest(ids: Sequence[int]) -> Subquery:
+    """The latest moment, and a reason, for each delivery these events are about."""
+    return (
+        select(
+            ProviderEvent.delivery_id,
+            func.max(ProviderEvent.occurred_at).label("at"),
+            func.min(_reason()).label("reason"),
+        )
+        .where(ProviderEvent.id.in_(ids), ProviderEvent.delivery_id.is_not(None))
+        .group_by(ProviderEvent.delivery_id)
+        .subquery()
+    )
+
+
+def _reason() -> ColumnElement[str | None]:
+    ours = case(*[(ProviderEvent.kind == kind, word) for kind, word in _REASONS.items()])
+    return func.coalesce(ours, ProviderEvent.code, ProviderEvent.kind)
+
+
+def _note_taken(session: Session, ids: Sequence[int]) -> None:
+    """An event about a message we were not sure of proves that the provider has it."""
+    if not ids:
+        return
+    news = _latest(ids)
+    session.execute(
+        update(Delivery)
+        .where(Delivery.id == news.c.delivery_id, Delivery.status.in_(sources(DeliveryStatus.ACCEPTED)))
+        .values(status=DeliveryStatus.ACCEPTED, reason=None, accepted_at=news.c.at),
+        execution_options=_UNSYNCHRONISED,
+    )
+
+
+def _note_outcome(session: Session, outcome: Outcome, ids: Sequence[int]) -> None:
+    if not ids:
+        return
+    news = _latest(ids)
+    stands = and_(
+        Delivery.status.in_([*sources(outcome.status), outcome.status]),
+        *[_beats(news.c.at, outcome, other) for other in OUTCOMES if other is not outcome],
+    )
+    reason = None if outcome.status is DeliveryStatus.DELIVERED else news.c.reason
+    session.execute(
+        update(Delivery)
+        .where(Delivery.id == news.c.delivery_id, or_(outcome.moment.is_(None), outcome.moment < news.c.at))
+        .values(
+            {
+                outcome.moment: news.c.at,
+                Delivery.status: case((stands, outcome.status), else_=Delivery.status),
+                Delivery.reason: case((stands, reason), else_=Delivery.reason),
+            }
+        ),
+        execution_options=_UNSYNCHRONISED,
+    )
+
+
+def _beats(at: ColumnElement[datetime], outcome: Outcome, other: Outcome) -> ColumnElement[bool]:
+    graver = OUTCOMES.index(outcome) > OUTCOMES.index(other)
+    return or_(other.moment.is_(None), other.moment <= at if graver else other.moment < at)
+
+
+def _note_fact(session: Session, moment: Moment, ids: Sequence[int]) -> None:
+    if not ids:
+        return
+    news = _latest(ids)
+    session.execute(
+        update(Delivery)
+        .where(Delivery.id == news.c.delivery_id, or_(moment.is_(None), moment < news.c.at))
+        .values({moment: news.c.at}),
+        execution_options=_UNSYNCHRONISED,
+    )
+
+
+def _suppress(session: Session, reason: SuppressionReason, ids: Sequence[int], now: datetime) -> None:
+    """Suppress every address these events are about, found by the delivery or by the address the provider named."""
+    if not ids:
+        return
+    by_delivery = (
+        select(Delivery.address_id, ProviderEvent.provider)
+        .join(ProviderEvent, ProviderEvent.delivery_id == Delivery.id)
+        .where(ProviderEvent.id.in_(ids))
+    )
+    is_email = ProviderEvent.destination.contains("@")
+    by_destination = (
+        select(Address.id, ProviderEvent.provider)
+        .join(ProviderEvent, ProviderEvent.destination == Address.value)
+        .where(ProviderEvent.id.in_(ids), Address.channel == case((is_email, Channel.EMAIL), else_=Channel.SMS))
+    )
+    known = select(Address.id)
+    for address_id, provider in session.execute(
+        union(by_delivery.where(Delivery.address_id.in_(known)), by_destination)
+    ):
+        suppress_address(session, address_id, reason, source=provider, actor=provider, now=now)
+
+
+def _mark_applied(session: Session, claimed: Claimed) -> int:
+    ids = claimed.of(tuple(claimed.by_kind))
+    session.execute(
+        update(ProviderEvent).where(ProviderEvent.id.in_(ids)).values(applied=True, destination=None),
+        execution_options=_UNSYNCHRONISED,
+    )
+    return len(ids)

@@ -1,0 +1,67 @@
+"""Assemble the doors: webhooks, one-click, health, pages; one writer behind all, safe headers on all."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.status import HTTP_404_NOT_FOUND, HTTP_500_INTERNAL_SERVER_ERROR
+
+from notifier.web.health import health_routes
+from notifier.web.intake import Intake
+from notifier.web.metrics import WebMetrics
+from notifier.web.oneclick import one_click_routes
+from notifier.web.pages import STATIC, Pages
+from notifier.web.parts import WebParts
+from notifier.web.security import HEADERS, SecurityHeaders
+from notifier.web.webhooks import webhook_routes
+
+__all__ = ["WebParts", "create_app"]
+
+log = structlog.get_logger()
+
+
+def create_app(parts: WebParts) -> FastAPI:
+    """Return the application. Nothing is opened before it starts, and everything is written before it stops."""
+    intake = Intake(
+        parts.database,
+        parts.keyring,
+        parts.clock,
+        events_per_commit=parts.settings.events_per_commit,
+        waiting_max=parts.settings.waiting_max,
+    )
+    metrics = WebMetrics(parts.database, parts.clock)
+    pages = Pages(parts.sender_name)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        intake.start()
+        yield
+        await intake.stop()
+
+    app = FastAPI(
+        title="Notifier", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json", lifespan=lifespan
+    )
+    app.include_router(webhook_routes(parts, intake, metrics))
+    app.include_router(one_click_routes(parts, intake, metrics, pages))
+    app.include_router(health_routes(parts, intake, metrics))
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(SecurityHeaders, https=parts.settings.public_url.startswith("https://"))
+    _answer_refusals(app, pages)
+    return app
+
+
+def _answer_refusals(app: FastAPI, pages: Pages) -> None:
+    @app.exception_handler(HTTPException)
+    async def plain(_request: Request, wrong: HTTPException) -> Response:
+        # A wrong address gets a page; anything else an empty answer that tells a stranger nothing.
+        if wrong.status_code == HTTP_404_NOT_FOUND:
+            return pages.answer("no_such_page.html", status=HTTP_404_NOT_FOUND)
+        return Response(status_code=wrong.status_code, headers=wrong.headers)
+
+    @app.exception_handler(Exception)
+    async def broken(_request: Request, wrong: Exception) -> Response:
+        log.error("request_failed", kind=type(wrong).__name__)
+        return Response(status_code=HTTP_500_INTERNAL_SERVER_ERROR, headers=HEADERS)

@@ -1,0 +1,126 @@
+"""A campaign's figures: every planned delivery is counted once, and the ones not sent say why."""
+
+from datetime import datetime
+
+import pytest
+from sqlalchemy.orm import Session
+
+from notifier.campaigns.models import Campaign
+from notifier.delivery.models import Variant
+from notifier.kit.db import Database
+from notifier.kit.errors import NotFound
+from notifier.reports.progress import DeliveryFilter, campaign_summary, deliveries
+from tests.tracking.ledger import a_delivery
+
+
+def a_campaign(session: Session, now: datetime) -> int:
+    row = Campaign(
+        code="ABCD1234",
+        advisory="say-no",
+        readers="parents",
+        topic="online-blackmail",
+        audience="all",
+        channels="both",
+        schedule={},
+        options={},
+        urgent=False,
+        status="sending",
+        created_by="officer@example.org",
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def a_variant(session: Session, campaign_id: int, language: str, now: datetime) -> int:
+    row = Variant(
+        campaign_id=campaign_id,
+        channel="email",
+        readers="parents",
+        language=language,
+        region="AU-VIC",
+        content={},
+        digest="d",
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def a_ledger(session: Session, now: datetime) -> int:
+    campaign = a_campaign(session, now)
+    english, arabic = a_variant(session, campaign, "en", now), a_variant(session, campaign, "ar", now)
+    rows = [
+        ("email", "delivered", None, english, "1"),
+        ("email", "delivered", None, arabic, "1,11"),
+        ("email", "bounced", "hard_bounce", arabic, "11"),
+        ("email", "held_back", "opt_out", english, "1"),
+        ("sms", "held_back", "no_content", None, "2"),
+        ("sms", "unknown", None, english, "2"),
+        ("sms", "queued", None, english, "2"),
+    ]
+    for address_id, (channel, status, reason, variant, lists) in enumerate(rows, start=1):
+        a_delivery(
+            session,
+            address_id,
+            campaign_id=campaign,
+            channel=channel,
+            status=status,
+            reason=reason,
+            variant_id=variant,
+            list_ids=lists,
+        )
+    a_delivery(session, 1, campaign_id=campaign + 1)
+    return campaign
+
+
+def test_a_summary_counts_every_delivery_once(database: Database, now: datetime) -> None:
+    with database.transaction() as session:
+        campaign = a_ledger(session, now)
+        found = campaign_summary(session, campaign)
+    assert found.planned == 7
+    assert found.by_status == {"delivered": 2, "bounced": 1, "held_back": 2, "unknown": 1, "queued": 1}
+    assert found.by_channel == {
+        "email": {"delivered": 2, "bounced": 1, "held_back": 1},
+        "sms": {"held_back": 1, "unknown": 1, "queued": 1},
+    }
+    assert found.by_language == {"en": 1, "ar": 2}
+    assert found.held_back == {"opt_out": 1, "no_content": 1}
+    assert found.unknown == 1
+    assert found.as_dict()["code"] == "ABCD1234"
+
+
+def test_a_campaign_that_does_not_exist_is_named(database: Database) -> None:
+    with database.reading() as session, pytest.raises(NotFound, match="no campaign 99"):
+        campaign_summary(session, 99)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "number"),
+    [
+        (DeliveryFilter(), 7),
+        (DeliveryFilter(status="delivered"), 2),
+        (DeliveryFilter(channel="sms"), 3),
+        (DeliveryFilter(reason="opt_out"), 1),
+        (DeliveryFilter(language="ar"), 2),
+        (DeliveryFilter(list_id=1), 3),
+        (DeliveryFilter(list_id=11, status="bounced"), 1),
+    ],
+)
+def test_the_list_shows_what_was_asked_for(
+    database: Database, now: datetime, wanted: DeliveryFilter, number: int
+) -> None:
+    with database.transaction() as session:
+        assert len(deliveries(session, a_ledger(session, now), wanted)) == number
+
+
+def test_the_list_goes_on_where_it_stopped(database: Database, now: datetime) -> None:
+    with database.transaction() as session:
+        campaign = a_ledger(session, now)
+        pages, after = [], 0
+        while page := deliveries(session, campaign, after=after, limit=3):
+            pages.append(len(page))
+            after = page[-1].id
+    assert pages == [3, 3, 1]

@@ -1,0 +1,58 @@
+"""A few rows of a ledger, for tests: an address and a delivery in the state the test names."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from notifier.audiences.models import Address
+from notifier.delivery.models import Delivery
+from notifier.kit.tokens import Keyring, Purpose, address_key
+from notifier.providers.base import Event
+from notifier.vocabulary import Channel, EventKind
+
+SECRET = b"s" * 32
+
+
+def an_address(session: Session, value: str, now: datetime, **changes: Any) -> int:  # noqa: ANN401 - any column
+    """Add an email address, or a phone number if it has no @; return its id."""
+    channel = Channel.EMAIL if "@" in value else Channel.SMS
+    row = Address(channel=channel, value=value, key=address_key(SECRET, channel, value), created_at=now, **changes)
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def a_delivery(session: Session, address_id: int, **changes: Any) -> int:  # noqa: ANN401 - any column
+    """Add a delivery to an address, accepted by its provider unless the test says otherwise; return its id."""
+    values: dict[str, Any] = {
+        "campaign_id": 1,
+        "wave_id": 1,
+        "channel": Channel.EMAIL,
+        "list_ids": "1",
+        "wanted_language": "en",
+        "region": "AU-VIC",
+        "status": "accepted",
+    }
+    row = Delivery(address_id=address_id, **(values | changes))
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def news(keyring: Keyring, delivery_id: int | None, kind: EventKind, at: datetime, **changes: Any) -> Event:  # noqa: ANN401
+    """Return an event about a delivery."""
+    values: dict[str, Any] = {
+        "provider": "sendgrid",
+        "event_id": f"{delivery_id}-{kind}-{at.isoformat()}-{sorted(changes.items())}",
+        "reference": None if delivery_id is None else keyring.seal(Purpose.DELIVERY, delivery_id),
+    }
+    return Event(kind=kind, occurred_at=at, **(values | changes))
+
+
+def the_delivery(session: Session, delivery_id: int) -> Delivery:
+    """Return a delivery as the database has it now."""
+    return session.scalars(
+        select(Delivery).where(Delivery.id == delivery_id).execution_options(populate_existing=True)
+    ).one()

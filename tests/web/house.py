@@ -1,0 +1,82 @@
+"""A web app for tests: a provider that signs with a word, and a client that speaks to the app without a network."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import orjson
+from fastapi.testclient import TestClient
+
+from notifier.kit.db import Database
+from notifier.kit.errors import Invalid
+from notifier.kit.tokens import Keyring
+from notifier.providers.base import BadSignature, Event, Receipt, WebhookRequest
+from notifier.vocabulary import Channel, Envelope, EventKind, Message
+from notifier.web.app import WebParts, create_app
+from notifier.web.settings import WebSettings
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+SECRET = b"s" * 32
+SIGNED = {"x-signature": "genuine"}
+
+
+class SigningProvider:
+    """A provider whose posts are a JSON list of {id, kind, reference}, genuine if a header says so."""
+
+    group_size = 1000
+
+    def __init__(self, name: str, channel: Channel) -> None:
+        self.name = name
+        self.channel = channel
+        self.seen: list[WebhookRequest] = []
+
+    async def send(self, _message: Message, envelopes: Sequence[Envelope]) -> list[Receipt]:
+        """Take everything."""
+        return [Receipt("m") for _ in envelopes]
+
+    def verify(self, request: WebhookRequest) -> None:
+        """Believe one word."""
+        self.seen.append(request)
+        if request.headers.get("x-signature") != "genuine":
+            raise BadSignature("not ours")
+
+    def parse(self, request: WebhookRequest) -> list[Event]:
+        """Read the list."""
+        try:
+            items = orjson.loads(request.body)
+        except orjson.JSONDecodeError as wrong:
+            raise Invalid("no list") from wrong
+        return [self._event(item, request) for item in items]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _event(self, item: dict[str, str], request: WebhookRequest) -> Event:
+        return Event(
+            provider=self.name,
+            event_id=item["id"],
+            kind=EventKind(item["kind"]),
+            occurred_at=request.received_at,
+            reference=item.get("reference"),
+            raw=dict(item),
+        )
+
+
+def parts(database: Database, keyring: Keyring, settings: WebSettings | None = None) -> WebParts:
+    """What the app is built from in a test."""
+    return WebParts(
+        database=database,
+        keyring=keyring,
+        address_secret=SECRET,
+        providers={
+            "sendgrid": SigningProvider("sendgrid", Channel.EMAIL),
+            "twilio": SigningProvider("twilio", Channel.SMS),
+        },
+        clock=lambda: NOW,
+        settings=settings or WebSettings(public_url="https://notify.example"),
+        sender_name="Victoria Police",
+    )
+
+
+def client(of: WebParts) -> TestClient:
+    """A client of a running app; use it in a `with`."""
+    return TestClient(create_app(of), raise_server_exceptions=False, follow_redirects=False)

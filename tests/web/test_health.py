@@ -1,0 +1,111 @@
+"""Health: alive, ready in words, and figures for a monitor."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+
+from notifier.campaigns.models import Campaign
+from notifier.delivery.models import Attempt, Batch
+from notifier.kit.db import Base, Database
+from notifier.kit.tokens import Keyring
+from notifier.tracking.models import ProviderEvent
+from tests.web.house import NOW, SIGNED, client, parts
+
+
+@pytest.fixture
+def door(database: Database, keyring: Keyring) -> Iterator[TestClient]:
+    with client(parts(database, keyring)) as opened:
+        yield opened
+
+
+def add(database: Database, *rows: Base) -> None:
+    with database.transaction() as session:
+        session.add_all(rows)
+
+
+def a_batch(age: timedelta) -> Batch:
+    return Batch(
+        campaign_id=1,
+        wave_id=1,
+        variant_id=1,
+        channel="email",
+        priority=10,
+        due_at=NOW - age,
+        size=40,
+        status="ready",
+    )
+
+
+def a_campaign(status: str, reason: str | None) -> Campaign:
+    return Campaign(
+        code=f"C{status}",
+        advisory="say-no",
+        readers="parents",
+        topic="online-blackmail",
+        audience="all",
+        channels="email",
+        schedule={},
+        options={},
+        urgent=False,
+        status=status,
+        status_reason=reason,
+        created_by="o@example.org",
+        created_at=NOW,
+    )
+
+
+def test_a_running_process_is_alive_and_ready(door: TestClient) -> None:
+    assert door.get("/healthz").json() == {"status": "alive"}
+    answer = door.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "problems": []})
+
+
+def test_what_is_wrong_is_said_in_words(door: TestClient, database: Database) -> None:
+    late = ProviderEvent(
+        provider="sendgrid", event_id="e", kind="delivered", occurred_at=NOW, received_at=NOW - timedelta(hours=1)
+    )
+    add(database, a_batch(timedelta(hours=2)), late, a_campaign("held", "SendGrid refuses the key."))
+    answer = door.get("/readyz")
+    assert answer.status_code == 503
+    assert [problem.split()[0:2] for problem in answer.json()["problems"]] == [
+        ["Campaign", "1"],
+        ["A", "batch"],
+        ["1", "provider"],
+    ]
+
+
+def test_a_database_without_tables_is_said_in_words(keyring: Keyring) -> None:
+    empty = Database("sqlite://")
+    with client(parts(empty, keyring)) as door:
+        answer = door.get("/readyz")
+    empty.close()
+    assert answer.status_code == 503
+    assert "notifier init" in answer.json()["problems"][0]
+
+
+def test_metrics_tell_the_queue_the_inbox_and_the_posts(door: TestClient, database: Database) -> None:
+    attempt = Attempt(
+        batch_id=1,
+        campaign_id=1,
+        provider="sendgrid",
+        recipients=40,
+        started_at=NOW,
+        duration_ms=250,
+        outcome="accepted",
+    )
+    add(database, a_batch(timedelta(minutes=2)), attempt, a_campaign("sending", None))
+    door.post("/webhooks/sendgrid/events", content=b'[{"id": "a", "kind": "delivered"}]', headers=SIGNED)
+    door.post("/webhooks/sendgrid/events", content=b"[]")
+    lines = door.get("/metrics").text.splitlines()
+    for line in (
+        'notifier_queue_deliveries{channel="email",status="ready"} 40.0',
+        "notifier_oldest_due_batch_seconds 120.0",
+        'notifier_provider_recipients{outcome="accepted",provider="sendgrid"} 40.0',
+        'notifier_campaigns{status="sending"} 1.0',
+        "notifier_inbox_pending 1.0",
+        'notifier_webhook_events_total{kind="delivered",provider="sendgrid"} 1.0',
+        'notifier_webhook_posts_total{provider="sendgrid",status="403"} 1.0',
+    ):
+        assert line in lines
