@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from notifier.campaigns.models import Campaign
@@ -48,17 +48,6 @@ class CampaignSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryFilter:
-    """Which deliveries to list; None means any. `list_id` is a school's contact list."""
-
-    status: str | None = None
-    channel: str | None = None
-    reason: str | None = None
-    language: str | None = None
-    list_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class DeliveryLine:
     """One delivery as a report shows it: to whom, how, and what became of it."""
 
@@ -76,6 +65,10 @@ class DeliveryLine:
     failed_at: datetime | None
     complained_at: datetime | None
     opted_out_at: datetime | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the line as plain values, for JSON and CSV."""
+        return asdict(self)
 
 
 def campaign_summary(session: Session, campaign_id: int) -> CampaignSummary:
@@ -112,32 +105,42 @@ def campaign_summary(session: Session, campaign_id: int) -> CampaignSummary:
 def deliveries(
     session: Session,
     campaign_id: int,
-    filters: DeliveryFilter | None = None,
     *,
+    status: str | None = None,
+    channel: str | None = None,
+    reason: str | None = None,
+    language: str | None = None,
+    list_id: int | None = None,
     after: int = 0,
     limit: int = 1000,
 ) -> list[DeliveryLine]:
-    """Return the next `limit` deliveries of a campaign with an id greater than `after`, in order of id."""
-    wanted = filters or DeliveryFilter()
+    """Return the next `limit` deliveries of a campaign with an id greater than `after`, in order of id.
+
+    Each filter that is given narrows the list; `list_id` is a school's contact list.
+    """
+    filters = (
+        (Delivery.status, status),
+        (Delivery.channel, channel),
+        (Delivery.reason, reason),
+        (Variant.language, language),
+    )
     statement = (
         select(*_LINE)
         .outerjoin(Variant, Variant.id == Delivery.variant_id)
         .where(Delivery.campaign_id == campaign_id, Delivery.id > after)
+        .where(*[column == value for column, value in filters if value is not None])
         .order_by(Delivery.id)
         .limit(limit)
     )
-    for column, value in (
-        (Delivery.status, wanted.status),
-        (Delivery.channel, wanted.channel),
-        (Delivery.reason, wanted.reason),
-        (Variant.language, wanted.language),
-    ):
-        if value is not None:
-            statement = statement.where(column == value)
-    if wanted.list_id is not None:
-        # The commas around both sides make 1 differ from 11.
-        statement = statement.where(("," + Delivery.list_ids + ",").contains(f",{wanted.list_id},"))
+    if list_id is not None:
+        statement = statement.where(through_list(list_id))
     return [DeliveryLine(*row) for row in _plain(session, statement)]
+
+
+def through_list(list_id: int) -> ColumnElement[bool]:
+    """Whether a delivery reached its address through a contact list."""
+    # The commas around both sides make 1 differ from 11.
+    return ("," + Delivery.list_ids + ",").contains(f",{list_id},")
 
 
 _LINE = (

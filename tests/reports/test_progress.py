@@ -1,6 +1,7 @@
 """A campaign's figures: every planned delivery is counted once, and the ones not sent say why."""
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
@@ -9,7 +10,7 @@ from notifier.campaigns.models import Campaign
 from notifier.delivery.models import Variant
 from notifier.kit.db import Database
 from notifier.kit.errors import NotFound
-from notifier.reports.progress import DeliveryFilter, campaign_summary, deliveries
+from notifier.reports.progress import campaign_summary, deliveries
 from tests.tracking.ledger import a_delivery
 
 
@@ -100,20 +101,20 @@ def test_a_campaign_that_does_not_exist_is_named(database: Database) -> None:
 @pytest.mark.parametrize(
     ("wanted", "number"),
     [
-        (DeliveryFilter(), 7),
-        (DeliveryFilter(status="delivered"), 2),
-        (DeliveryFilter(channel="sms"), 3),
-        (DeliveryFilter(reason="opt_out"), 1),
-        (DeliveryFilter(language="ar"), 2),
-        (DeliveryFilter(list_id=1), 3),
-        (DeliveryFilter(list_id=11, status="bounced"), 1),
+        ({}, 7),
+        ({"status": "delivered"}, 2),
+        ({"channel": "sms"}, 3),
+        ({"reason": "opt_out"}, 1),
+        ({"language": "ar"}, 2),
+        ({"list_id": 1}, 3),
+        ({"list_id": 11, "status": "bounced"}, 1),
     ],
 )
 def test_the_list_shows_what_was_asked_for(
-    database: Database, now: datetime, wanted: DeliveryFilter, number: int
+    database: Database, now: datetime, wanted: dict[str, Any], number: int
 ) -> None:
     with database.transaction() as session:
-        assert len(deliveries(session, a_ledger(session, now), wanted)) == number
+        assert len(deliveries(session, a_ledger(session, now), **wanted)) == number
 
 
 def test_the_list_goes_on_where_it_stopped(database: Database, now: datetime) -> None:
