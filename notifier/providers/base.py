@@ -17,6 +17,14 @@ from typing import Any, Protocol
 from notifier.kit.errors import NotifierError
 from notifier.vocabulary import Channel, Envelope, EventKind, Message
 
+# Every message of a campaign says that a machine sent it (RFC 3834), so that absence notices stay quiet.
+BULK_HEADERS = {"Auto-Submitted": "auto-generated", "Precedence": "bulk"}
+
+# SendGrid was seen to encode a longer List-Unsubscribe value, which hides the button in Gmail and Outlook; and a line
+# that never needs folding is good with every other mailbox too.
+UNSUBSCRIBE_HEADER_BYTES = 77
+ONE_CLICK = "List-Unsubscribe=One-Click"
+
 # The name under which a provider carries our delivery reference and gives it back. Prefixed, because SendGrid lets its
 # own event fields win over a custom argument of the same name.
 REFERENCE_ARGUMENT = "notifier_delivery"
@@ -69,6 +77,11 @@ class WebhookRequest:
     body: bytes
     received_at: datetime
 
+    def header(self, name: str) -> str:
+        """Return one header whatever its case, or nothing."""
+        lowered = name.lower()
+        return next((value for key, value in self.headers.items() if key.lower() == lowered), "")
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -113,3 +126,18 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Give back connections."""
+
+
+def unsubscribe_header(url: str) -> str:
+    """Return the List-Unsubscribe value of RFC 8058 for a one-click address.
+
+    Raises AccountTrouble if it is too long: no message of this installation would show its button.
+    """
+    value = f"<{url}>"
+    if len(value) > UNSUBSCRIBE_HEADER_BYTES or not value.isascii():
+        raise AccountTrouble(
+            f"The one-click address is {len(value)} bytes long; at most {UNSUBSCRIBE_HEADER_BYTES} are safe in "
+            "List-Unsubscribe. Choose a shorter public address (NOTIFIER_WEB_PUBLIC_URL).",
+            code="unsubscribe_address_too_long",
+        )
+    return value

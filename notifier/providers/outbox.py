@@ -1,0 +1,79 @@
+"""The outbox: every message becomes a file, `.eml` or `.txt`, that a mail program or an editor opens.
+
+For development, and for looking at what would go out. Nothing leaves the machine and nobody answers.
+"""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.utils import formatdate
+from pathlib import Path
+
+from notifier.kit.errors import Invalid
+from notifier.providers.base import BadSignature, Event, Permanent, Receipt, WebhookRequest
+from notifier.providers.mime import EmailTemplate
+from notifier.providers.personal import Blanks
+from notifier.vocabulary import Channel, EmailMessage, Envelope, Message, SmsMessage
+
+_UNSAFE = re.compile(r"[^0-9A-Za-z_-]")
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxSettings:
+    """`[outbox]`: the folder the files go to, relative to the working folder."""
+
+    folder: str = "var/outbox"
+
+
+class Outbox:
+    """A provider of either channel that writes files, one per message, named after the delivery."""
+
+    name = "outbox"
+    group_size = 100
+
+    def __init__(self, settings: OutboxSettings, channel: Channel) -> None:
+        self.channel = channel
+        self._folder = Path(settings.folder)
+
+    async def send(self, message: Message, envelopes: Sequence[Envelope]) -> list[Receipt]:
+        """Write one file for each recipient. A file that is there already is the same message, and is written again."""
+        if isinstance(message, SmsMessage) is (self.channel is Channel.EMAIL):
+            raise Permanent(f"This outbox takes {self.channel} only", code="wrong_channel")
+        return await asyncio.to_thread(self._write, message, envelopes)
+
+    def verify(self, request: WebhookRequest) -> None:  # noqa: ARG002 - the seam's own form
+        """Refuse: an outbox has no webhooks."""
+        raise BadSignature("The outbox has no webhooks.")
+
+    def parse(self, request: WebhookRequest) -> list[Event]:  # noqa: ARG002 - the seam's own form
+        """Refuse: an outbox tells nothing later."""
+        raise Invalid("The outbox has no webhooks.")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _write(self, message: Message, envelopes: Sequence[Envelope]) -> list[Receipt]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return [self._write_one(name, content) for name, content in _files(message, envelopes)]
+
+    def _write_one(self, name: str, content: bytes) -> Receipt:
+        (self._folder / name).write_bytes(content)
+        return Receipt(message_id=name)
+
+
+def _files(message: Message, envelopes: Sequence[Envelope]) -> list[tuple[str, bytes]]:
+    if isinstance(message, EmailMessage):
+        mail, date = EmailTemplate(message), formatdate(usegmt=True)
+        return [(f"{_safe(one.reference)}.eml", mail.fill(one, date)) for one in envelopes]
+    blanks = Blanks(message.text, message.markers)
+    return [(f"{_safe(one.reference)}.txt", _sms_file(message, one, blanks)) for one in envelopes]
+
+
+def _sms_file(message: SmsMessage, envelope: Envelope, blanks: Blanks) -> bytes:
+    text = blanks.fill(envelope.values)
+    return f"From: {message.sender}\nTo: {envelope.destination}\n\n{text}\n".encode()
+
+
+def _safe(reference: str) -> str:
+    return _UNSAFE.sub("_", reference)[:100]

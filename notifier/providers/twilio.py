@@ -1,0 +1,238 @@
+"""Twilio: one request per SMS through the SDK's asynchronous client, and the signed callbacks that come back.
+
+Every message is accepted or refused by itself, so `send` gives a receipt for each and raises only when the account was
+refused before anything was taken. Nothing is ever retried here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    TCPConnector,
+)
+from twilio.http.async_http_client import AsyncTwilioHttpClient
+from twilio.rest import Client
+
+from notifier.providers import twilio_events
+from notifier.providers.base import (
+    AccountTrouble,
+    Ambiguous,
+    Event,
+    Permanent,
+    ProviderError,
+    Receipt,
+    Temporary,
+    WebhookRequest,
+)
+from notifier.providers.personal import Blanks
+from notifier.vocabulary import Channel, Envelope, Message, SmsMessage
+
+# What Twilio's error codes mean for us; a code not listed is judged by the status of the answer.
+REFUSALS: dict[int, type[ProviderError]] = {
+    20003: AccountTrouble,  # the credentials are refused
+    20429: Temporary,  # too many requests at once
+    21211: Permanent,  # no phone number
+    21212: AccountTrouble,  # the sender is no sender: the same for every message of this sender
+    21408: Permanent,  # the country is switched off: only its numbers fail, the others go on
+    21606: AccountTrouble,  # the sender is not ours
+    21608: AccountTrouble,  # a trial account writes to verified numbers only
+    21610: Permanent,  # the recipient has opted out
+    21611: Temporary,  # the sender's queue is full
+    21612: Permanent,  # no route between sender and number
+    21614: Permanent,  # no mobile number
+    21617: Permanent,  # the text is too long
+    21635: Permanent,  # a landline
+    30001: Temporary,  # a queue is full
+    30002: AccountTrouble,  # the account is suspended
+}
+
+# The codes our rooms act on have our own words; the others keep Twilio's number.
+CODES = {21610: "opt_out", 21211: "invalid_number", 21614: "not_a_mobile", 21635: "not_a_mobile"}
+
+_STATUS_REFUSALS: dict[int, type[ProviderError]] = {401: AccountTrouble, 403: AccountTrouble, 429: Temporary}
+_SERVER_FAULT = 500
+_CREATED = 201
+
+# How Twilio shall repeat a callback that we did not take: five times, whatever went wrong. Not part of the signature.
+_CALLBACK_RETRIES = "#rc=5&rp=all"
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioSettings:
+    """`[twilio]`: the account.
+
+    `auth_token` signs the webhooks and, without an API key, opens the account; `shared_key` is the secret of the newer
+    signature, where it is switched on. `concurrency` is how many requests may be under way at once; `group_size` how
+    many messages are handed over under one intent.
+    """
+
+    account_sid: str = ""
+    auth_token: str = ""
+    api_key_sid: str = ""
+    api_key_secret: str = ""
+    shared_key: str = ""
+    base_url: str = "https://api.twilio.com"
+    timeout_s: float = 20.0
+    connect_timeout_s: float = 5.0
+    concurrency: int = 50
+    group_size: int = 100
+
+
+class Twilio:
+    """Twilio's Programmable Messaging. `public_url` is where Twilio can reach our webhooks."""
+
+    name = "twilio"
+    channel = Channel.SMS
+
+    def __init__(self, settings: TwilioSettings, *, public_url: str) -> None:
+        self.group_size = settings.group_size
+        self._settings = settings
+        self._callback = f"{public_url.rstrip('/')}/webhooks/twilio/status?ref="
+        self._messages = f"{settings.base_url.rstrip('/')}/2010-04-01/Accounts/{settings.account_sid}/Messages.json"
+        self._webhook = twilio_events.Webhook(settings.auth_token, settings.shared_key)
+        self._opened: tuple[asyncio.AbstractEventLoop, Client] | None = None
+
+    async def send(self, message: Message, envelopes: Sequence[Envelope]) -> list[Receipt]:
+        """Send one message to each recipient; at most `concurrency` requests are under way at once."""
+        if not isinstance(message, SmsMessage):
+            raise Permanent("Twilio sends SMS only", code="not_an_sms")
+        run = _Run(self, [self.form(message, envelope, text) for envelope, text in _texts(message, envelopes)])
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self._settings.concurrency, len(envelopes))):
+                group.create_task(run.work())
+        return run.receipts()
+
+    def verify(self, request: WebhookRequest) -> None:
+        """Raise BadSignature unless Twilio signed this request."""
+        self._webhook.verify(request)
+
+    def parse(self, request: WebhookRequest) -> list[Event]:
+        """Read a status callback, or a message somebody sent to our number."""
+        return twilio_events.parse(request)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._opened is not None:
+            await self._opened[1].http_client.close()
+            self._opened = None
+
+    async def create(self, form: dict[str, object]) -> Receipt:
+        """Ask Twilio to send one message."""
+        try:
+            answer = await self._client().request_async("POST", self._messages, data=form)
+        except (ConnectionTimeoutError, ClientConnectorError) as failed:
+            return Receipt(error=Temporary(f"Twilio could not be reached: {type(failed).__name__}", code="unreachable"))
+        except (TimeoutError, ClientError, OSError) as lost:
+            return Receipt(error=Ambiguous(f"Twilio did not answer: {type(lost).__name__}", code="no_answer"))
+        return _receipt(answer.status_code, answer.text, answer.headers)
+
+    def form(self, message: SmsMessage, envelope: Envelope, text: str) -> dict[str, object]:
+        """Return the fields of one request."""
+        return {
+            "To": envelope.destination,
+            "From": message.sender,
+            "Body": text,
+            "StatusCallback": f"{self._callback}{quote(envelope.reference, safe='')}{_CALLBACK_RETRIES}",
+            "ValidityPeriod": message.validity_s,
+        }
+
+    def _client(self) -> Client:
+        """Return the SDK's client for the running loop; its session belongs to the loop it was made in."""
+        loop = asyncio.get_running_loop()
+        if self._opened is None or self._opened[0] is not loop:
+            self._opened = (loop, _open(self._settings))
+        return self._opened[1]
+
+
+class _Run:
+    """One call of `send`: forms waiting, receipts coming in, and a stop when the account itself is refused."""
+
+    def __init__(self, provider: Twilio, forms: Sequence[dict[str, object]]) -> None:
+        self._provider = provider
+        self._waiting: Iterator[tuple[int, dict[str, object]]] = iter(enumerate(forms))
+        self._receipts: list[Receipt | None] = [None] * len(forms)
+        self._trouble: AccountTrouble | None = None
+
+    async def work(self) -> None:
+        """Send what is waiting, one after the other."""
+        for number, form in self._waiting:
+            if self._trouble is not None:
+                return
+            receipt = await self._provider.create(form)
+            self._receipts[number] = receipt
+            if isinstance(receipt.error, AccountTrouble):
+                self._trouble = receipt.error
+
+    def receipts(self) -> list[Receipt]:
+        """Return a receipt for everybody; raise if the account was refused and nobody got another answer."""
+        trouble = self._trouble
+        if trouble is None:
+            return [receipt for receipt in self._receipts if receipt is not None]
+        if all(receipt is None or isinstance(receipt.error, AccountTrouble) for receipt in self._receipts):
+            raise trouble
+        return [receipt or Receipt(error=trouble) for receipt in self._receipts]
+
+
+def _texts(message: SmsMessage, envelopes: Sequence[Envelope]) -> list[tuple[Envelope, str]]:
+    """Return every recipient's text, all of them before the first request leaves: a missing value stops them all."""
+    blanks = Blanks(message.text, message.markers)
+    return [(envelope, blanks.fill(envelope.values)) for envelope in envelopes]
+
+
+def _open(settings: TwilioSettings) -> Client:
+    http = AsyncTwilioHttpClient(pool_connections=False)
+    # The SDK's own session would take no notice of a timeout, and keep a hundred connections.
+    http.session = ClientSession(
+        timeout=ClientTimeout(total=settings.timeout_s, sock_connect=settings.connect_timeout_s),
+        connector=TCPConnector(limit=settings.concurrency),
+    )
+    http.logger = _QUIET
+    return Client(
+        settings.api_key_sid or settings.account_sid,
+        settings.api_key_secret or settings.auth_token,
+        settings.account_sid,
+        http_client=http,
+    )
+
+
+# The SDK logs every request with its address, which names the account.
+_QUIET = logging.getLogger("notifier.providers.twilio.sdk")
+_QUIET.setLevel(logging.CRITICAL)
+
+
+def _receipt(status: int, body: str, headers: Any) -> Receipt:  # noqa: ANN401 - the SDK's own
+    try:
+        answer = orjson.loads(body)
+    except ValueError:
+        answer = {}
+    told: dict[str, Any] = answer if isinstance(answer, dict) else {}
+    if status == _CREATED:
+        return Receipt(message_id=str(told.get("sid") or "") or None)
+    return Receipt(error=refusal(status, told.get("code"), headers))
+
+
+def refusal(status: int, code: object, headers: Any) -> ProviderError:  # noqa: ANN401 - the SDK's own
+    """Return what a refusing answer means. Twilio's sentence may repeat the number, so it is not passed on."""
+    number = code if isinstance(code, int) else 0
+    otherwise = Temporary if status >= _SERVER_FAULT else _STATUS_REFUSALS.get(status, Permanent)
+    kind = REFUSALS.get(number, otherwise)
+    word = CODES.get(number, str(number or status))
+    wait = _seconds(headers.get("Retry-After")) if kind is Temporary else None
+    return kind(f"Twilio answered {status}, code {number or 'none'}", code=word, retry_after_s=wait)
+
+
+def _seconds(value: object) -> float | None:
+    try:
+        return max(0.0, float(value))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None

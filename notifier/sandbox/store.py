@@ -1,0 +1,194 @@
+"""What the sandbox received. Emails are kept by request, in columns, because a million of them must fit."""
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from notifier.sandbox.behaviour import Outcome
+
+_SEPARATOR = "\n"
+
+
+@dataclass(slots=True)
+class MailRequest:
+    """One accepted request: what is the same for all, and a column for each thing that is not.
+
+    `personal` holds the personalizations until they are too old to be looked at.
+    """
+
+    received_at: float
+    message_id: str
+    content: dict[str, Any]
+    size: int
+    destinations_text: str
+    references_text: str
+    personal: list[dict[str, Any]] | None
+    outcomes: dict[int, Outcome]
+    told: bool = False
+
+    @property
+    def destinations(self) -> list[str]:
+        """The addresses, in order."""
+        return self.destinations_text.split(_SEPARATOR)
+
+    @property
+    def references(self) -> list[str]:
+        """Our delivery references, in order; an empty one where the request carried none."""
+        return self.references_text.split(_SEPARATOR)
+
+    def status(self, place: int) -> str:
+        """What became of one message, as far as webhooks have told."""
+        return self.outcomes.get(place, Outcome.DELIVERED) if self.told else "accepted"
+
+
+@dataclass(slots=True)
+class Sms:
+    """One text message, as Twilio's message resource has it."""
+
+    sid: str
+    to: str
+    sender: str
+    body: str
+    created_at: float
+    reference: str = ""
+    callback: str = ""
+    status: str = "queued"
+    error_code: int | None = None
+    direction: str = "outbound-api"
+
+
+@dataclass(slots=True)
+class Counts:
+    """How much came in and went out."""
+
+    email: int = 0
+    sms: int = 0
+    requests: int = 0
+    refused: int = 0
+    webhooks_posted: int = 0
+    webhooks_failed: int = 0
+    webhooks_pending: int = 0
+
+
+@dataclass
+class Store:
+    """Everything received since the start or the last reset."""
+
+    keep_messages: int
+    mail: list[MailRequest] = field(default_factory=list)
+    sms: list[Sms] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+    opted_out: set[tuple[str, str]] = field(default_factory=set)
+    smtp: list[tuple[str, str]] = field(default_factory=list)
+    sms_by_sid: dict[str, Sms] = field(default_factory=dict)
+    sms_by_number: dict[str, list[Sms]] = field(default_factory=dict)
+    _readable: deque[MailRequest] = field(default_factory=deque)
+    _readable_size: int = 0
+
+    def add_mail(self, request: MailRequest) -> None:
+        """Keep an accepted request; forget the personal values of the oldest when there are too many."""
+        self.mail.append(request)
+        self.counts.email += request.size
+        self._readable.append(request)
+        self._readable_size += request.size
+        while self._readable_size > self.keep_messages and len(self._readable) > 1:
+            oldest = self._readable.popleft()
+            oldest.personal = None
+            self._readable_size -= oldest.size
+
+    def add_smtp(self, reference: str, destination: str) -> None:
+        """Keep who a mail by SMTP was for, and its reference."""
+        self.smtp.append((reference, destination))
+        self.counts.email += 1
+
+    def add_sms(self, sms: Sms) -> None:
+        """Keep an accepted text message."""
+        self.sms.append(sms)
+        self.counts.sms += 1
+        self.sms_by_sid[sms.sid] = sms
+        self.sms_by_number.setdefault(sms.to, []).append(sms)
+
+    def references(self) -> dict[str, dict[str, int]]:
+        """Return how often each delivery reference was accepted, by channel."""
+        email: Counter[str] = Counter()
+        for request in self.mail:
+            email.update(request.references)
+        email.update(reference for reference, _ in self.smtp)
+        sms = Counter(sms.reference for sms in self.sms if sms.direction == "outbound-api")
+        return {"email": dict(email), "sms": dict(sms)}
+
+    def messages(self, *, limit: int, to: str = "") -> list[dict[str, Any]]:
+        """Return the newest messages, both channels together, as a person reads them."""
+        found = [*_first(limit, self._emails(to)), *_first(limit, self._texts(to))]
+        found.sort(key=lambda message: message["received_at"], reverse=True)
+        return found[:limit]
+
+    def email(self, message_id: str, place: int) -> dict[str, Any] | None:
+        """Return one email, HTML included."""
+        for request in reversed(self.mail):
+            if request.message_id == message_id and 0 <= place < request.size:
+                return _email(request, place)
+        return None
+
+    def _emails(self, to: str) -> Iterator[dict[str, Any]]:
+        for request in reversed(self.mail):
+            if to and to not in request.destinations_text:
+                continue
+            for place, destination in reversed(list(enumerate(request.destinations))):
+                if not to or destination == to:
+                    yield _email(request, place)
+
+    def _texts(self, to: str) -> Iterator[dict[str, Any]]:
+        for sms in reversed(self.sms_by_number.get(to, []) if to else self.sms):
+            yield {
+                "channel": "sms",
+                "id": sms.sid,
+                "to": sms.to,
+                "from": sms.sender,
+                "reference": sms.reference,
+                "subject": None,
+                "text": sms.body,
+                "received_at": moment(sms.created_at),
+                "status": sms.status,
+            }
+
+
+def joined(values: list[str]) -> str:
+    """Return a column of texts as one text."""
+    return _SEPARATOR.join([value.replace(_SEPARATOR, " ") if _SEPARATOR in value else value for value in values])
+
+
+def moment(seconds: float) -> str:
+    """Return a unix time in ISO 8601."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _first(limit: int, found: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [message for message, _ in zip(found, range(limit), strict=False)]
+
+
+def _email(request: MailRequest, place: int) -> dict[str, Any]:
+    personal = request.personal[place] if request.personal else {}
+    values = personal.get("substitutions", {})
+    texts = {part["type"]: _substituted(part["value"], values) for part in request.content["content"]}
+    return {
+        "channel": "email",
+        "id": f"{request.message_id}.{place}",
+        "to": request.destinations[place],
+        "from": request.content["from"],
+        "reference": request.references[place],
+        "subject": _substituted(personal.get("subject", request.content["subject"]), values),
+        "text": texts.get("text/plain", ""),
+        "html": texts.get("text/html", ""),
+        "headers": {**request.content["headers"], **personal.get("headers", {})},
+        "received_at": moment(request.received_at),
+        "status": str(request.status(place)),
+    }
+
+
+def _substituted(text: str, values: dict[str, str]) -> str:
+    for mark, value in values.items():
+        text = text.replace(mark, value)
+    return text
