@@ -14,6 +14,10 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from notifier.kit.errors import Invalid
+from notifier.providers.outbox import OutboxSettings
+from notifier.providers.sendgrid import SendGridSettings
+from notifier.providers.twilio import TwilioSettings
+from notifier.sandbox.accounts import SandboxSettings
 from notifier.web.settings import WebSettings
 
 PREFIX = "NOTIFIER_"
@@ -69,6 +73,10 @@ class Settings:
     sender: SenderSettings = field(default_factory=SenderSettings)
     folders: FolderSettings = field(default_factory=FolderSettings)
     web: WebSettings = field(default_factory=WebSettings)
+    sendgrid: SendGridSettings = field(default_factory=SendGridSettings)
+    twilio: TwilioSettings = field(default_factory=TwilioSettings)
+    outbox: OutboxSettings = field(default_factory=OutboxSettings)
+    sandbox: SandboxSettings = field(default_factory=SandboxSettings)
 
     @property
     def database_url(self) -> str:

@@ -4,6 +4,7 @@ import typer
 
 from notifier.cli import audiences, lists, users
 from notifier.cli.frame import refusals
+from notifier.cli.sandbox import sandbox
 
 app = typer.Typer(
     name="notifier",
@@ -15,6 +16,7 @@ app = typer.Typer(
 app.add_typer(users.app, name="users")
 app.add_typer(lists.app, name="lists")
 app.add_typer(audiences.app, name="audiences")
+app.command()(sandbox)
 
 
 def main() -> None:

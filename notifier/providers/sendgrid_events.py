@@ -232,8 +232,8 @@ def _event_id(raw: dict[str, Any]) -> str:
     given = raw.get("sg_event_id")
     if isinstance(given, str) and 0 < len(given) <= _ID_LENGTH:
         return given
-    canonical = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=str)
-    return f"sha256:{sha256(canonical).hexdigest()}"
+    canonical = json.dumps(raw, sort_keys=True, default=str)
+    return f"sha256:{sha256(canonical.encode()).hexdigest()}"
 
 
 def _moment(value: object, otherwise: datetime) -> datetime:

@@ -76,9 +76,7 @@ class Accounts:
 
     def sign_events(self, timestamp: str, body: bytes) -> str:
         """Return SendGrid's signature: ECDSA with SHA-256 over timestamp and raw body."""
-        return base64.b64encode(
-            self._private_key.sign(timestamp.encode() + body, ec.ECDSA(hashes.SHA256()))
-        ).decode()
+        return base64.b64encode(self._private_key.sign(timestamp.encode() + body, ec.ECDSA(hashes.SHA256()))).decode()
 
     def sign_form(self, url: str, fields: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Return Twilio's signature headers over the address and the fields in the order of their names."""

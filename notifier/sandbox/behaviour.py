@@ -1,6 +1,6 @@
 """How the sandbox shall misbehave: by rates for everybody, and by special recipients as the real services have them."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from random import Random
 from typing import Any, TypeVar
@@ -107,12 +107,12 @@ class Behaviour:
 
     def changed(self, changes: dict[str, Any]) -> "Behaviour":
         """Return this behaviour with some of it changed. Raises Invalid for a word or value it does not know."""
-        known = {field.name: field.type for field in fields(self)}
+        known = [field.name for field in fields(self)]
         unknown = sorted(set(changes) - set(known))
         if unknown:
             raise Invalid(f"The sandbox has no behaviour {', '.join(unknown)}; it knows {', '.join(known)}.")
         try:
-            return replace(self, **{name: _read(name, value) for name, value in changes.items()})
+            return TypeAdapter(Behaviour).validate_python(asdict(self) | changes)
         except ValidationError as wrong:
             raise Invalid(f"That behaviour cannot be used: {wrong.errors()[0]['msg']}.") from wrong
 
@@ -195,7 +195,3 @@ def _shares(*rates: tuple[T, float]) -> list[tuple[float, T]]:
             limit += rate
             shares.append((limit, thing))
     return shares
-
-
-def _read(name: str, value: object) -> object:
-    return TypeAdapter(int if name == "seed" else float).validate_python(value)

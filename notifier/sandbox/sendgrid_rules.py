@@ -50,9 +50,7 @@ def errors_of(document: object) -> list[Error]:
     """Return everything that is wrong with a request; nothing if it would be taken."""
     if not isinstance(document, dict):
         return [error("Bad Request", None)]
-    found: list[Error] = []
-    for key in document.keys() - _TOP_KEYS:
-        found.append(error("Invalid parameter.", key))
+    found = [error("Invalid parameter.", key) for key in document.keys() - _TOP_KEYS]
     _sender(document, found)
     _subject(document, found)
     _content(document, found)
@@ -75,7 +73,7 @@ def error(message: str, field: str | None) -> Error:
 
 def _sender(document: dict[str, Any], found: list[Error]) -> None:
     sender = document.get("from")
-    if not _is_mailbox(sender):
+    if not isinstance(sender, dict) or not _is_mailbox(sender):
         found.append(error("The from object must be provided with a valid email address.", "from.email"))
     elif not sender["email"].isascii():
         found.append(error("The from email does not support Unicode characters.", "from.email"))

@@ -149,9 +149,7 @@ class Sandbox:
             reply = self._twilio.redact(sid, await request.content.read())
         return await self._finish(request, reply or self._twilio.fetch(sid))
 
-    async def _finish(
-        self, request: web.BaseRequest, reply: Reply, answer: Answer = Answer.TAKE
-    ) -> web.StreamResponse:
+    async def _finish(self, request: web.BaseRequest, reply: Reply, answer: Answer = Answer.TAKE) -> web.StreamResponse:
         """Answer as the dice say: after the latency, much too late, or not at all."""
         behaviour = self.dice.behaviour
         self.store.counts.requests += 1
@@ -283,5 +281,3 @@ async def _document(request: web.BaseRequest) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Invalid("Post one JSON object.")
     return document
-
-

@@ -37,7 +37,9 @@ class SmtpSink:
     def take(self, destination: bytes, mail: bytes) -> bytes:
         """Keep one mail and return the answer to it."""
         found = _MESSAGE_ID.search(mail, 0, 4096)
-        self.store.add_smtp(found[1].decode("ascii", "replace") if found else "", destination.decode("utf-8", "replace"))
+        self.store.add_smtp(
+            found[1].decode("ascii", "replace") if found else "", destination.decode("utf-8", "replace")
+        )
         return b"250 2.0.0 Ok: taken\r\n"
 
 

@@ -267,19 +267,16 @@ def _matches(sms: Sms, wanted: dict[str, str]) -> bool:
     return (
         wanted.get("From", sms.sender) == sms.sender
         and wanted.get("DateSent", day)[:10] == day
-        and _moment(wanted.get("DateSent>"), datetime.min) <= sent.replace(tzinfo=None)
-        and sent.replace(tzinfo=None) <= _moment(wanted.get("DateSent<"), datetime.max)
+        and _moment(wanted.get("DateSent>"), sent) <= sent <= _moment(wanted.get("DateSent<"), sent)
     )
 
 
 def _moment(text: str | None, otherwise: datetime) -> datetime:
-    if not text:
-        return otherwise
     try:
-        read = datetime.fromisoformat(text)
+        read = datetime.fromisoformat(text or "")
     except ValueError:
         return otherwise
-    return read.astimezone(UTC).replace(tzinfo=None) if read.tzinfo else read
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 def _whole(text: str | None, otherwise: int) -> int:
