@@ -6,6 +6,7 @@ provider's adapter has verified it before).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Table
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session
 from notifier.kit.tokens import Keyring, Purpose
 from notifier.providers.base import Event
 from notifier.tracking.models import ProviderEvent
+from notifier.vocabulary import EventKind
 
 _TABLE = ProviderEvent.__table__
 assert isinstance(_TABLE, Table)  # noqa: S101 - tells the type checker what a mapped class always has
@@ -33,6 +35,24 @@ def store(session: Session, events: Sequence[Event], *, keyring: Keyring, now: d
     deliveries = _deliveries(events, keyring)
     rows = [_row(event, delivery_id, now) for event, delivery_id in zip(events, deliveries, strict=True)]
     return session.connection().execute(_INSERT_ONCE, rows, execution_options={"preserve_rowcount": True}).rowcount
+
+
+def remember(session: Session, event: Event, *, keyring: Keyring, now: datetime) -> bool:
+    """Store an event that is acted on at once, by the caller; return whether it is new."""
+    row = _row(event, _deliveries([event], keyring)[0], now) | {"applied": True, "destination": None}
+    stored = session.connection().execute(_INSERT_ONCE, [row], execution_options={"preserve_rowcount": True})
+    return stored.rowcount > 0
+
+
+def only_proven(events: Sequence[Event], *, keyring: Keyring) -> list[Event]:
+    """Return events read from mail, which nobody signs: without a reference of ours they mean nothing.
+
+    A forged report must not suppress an address or hold a campaign; it is kept and counted as unknown.
+    """
+    return [
+        event if delivery_id is not None else replace(event, kind=EventKind.UNKNOWN, destination=None)
+        for event, delivery_id in zip(events, _deliveries(events, keyring), strict=True)
+    ]
 
 
 def _deliveries(events: Sequence[Event], keyring: Keyring) -> list[int | None]:

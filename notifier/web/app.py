@@ -13,7 +13,7 @@ from notifier.web.health import health_routes
 from notifier.web.intake import Intake
 from notifier.web.metrics import WebMetrics
 from notifier.web.oneclick import one_click_routes
-from notifier.web.pages import STATIC, Pages
+from notifier.web.pages import STATIC, Pages, wishes
 from notifier.web.parts import WebParts
 from notifier.web.security import HEADERS, SecurityHeaders
 from notifier.web.webhooks import webhook_routes
@@ -33,7 +33,7 @@ def create_app(parts: WebParts) -> FastAPI:
         waiting_max=parts.settings.waiting_max,
     )
     metrics = WebMetrics(parts.database, parts.clock)
-    pages = Pages(parts.sender_name)
+    pages = Pages(parts.renderer.furniture, parts.languages, parts.sender_name)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -55,10 +55,10 @@ def create_app(parts: WebParts) -> FastAPI:
 
 def _answer_refusals(app: FastAPI, pages: Pages) -> None:
     @app.exception_handler(HTTPException)
-    async def plain(_request: Request, wrong: HTTPException) -> Response:
+    async def plain(request: Request, wrong: HTTPException) -> Response:
         # A wrong address gets a page; anything else an empty answer that tells a stranger nothing.
         if wrong.status_code == HTTP_404_NOT_FOUND:
-            return pages.answer("no_such_page.html", status=HTTP_404_NOT_FOUND)
+            return pages.answer("no_such_page.html", pages.language(*wishes(request)), status=HTTP_404_NOT_FOUND)
         return Response(status_code=wrong.status_code, headers=wrong.headers)
 
     @app.exception_handler(Exception)

@@ -5,16 +5,18 @@ every link of every message, so whatever is not a POST changes nothing.
 """
 
 from datetime import datetime
+from functools import partial
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 from starlette.status import HTTP_404_NOT_FOUND, HTTP_413_CONTENT_TOO_LARGE
 
 from notifier.kit.tokens import Opened, Purpose
 from notifier.tracking import optout
 from notifier.web.intake import Intake
 from notifier.web.metrics import WebMetrics
-from notifier.web.pages import Pages
+from notifier.web.pages import PageLanguage, Pages, wishes
 from notifier.web.parts import WebParts
 from notifier.web.security import BodyTooLarge, read_body
 
@@ -23,7 +25,7 @@ def one_click_routes(parts: WebParts, intake: Intake, metrics: WebMetrics, pages
     """Return the doors of the List-Unsubscribe header."""
     router = APIRouter(tags=["one-click"])
 
-    @router.post("/u/{token}")
+    @router.post("/u/{token}", response_class=Response)
     async def unsubscribe(token: str, request: Request) -> Response:
         """Take the address out. The body says `List-Unsubscribe=One-Click`, in either encoding; the token says who."""
         try:
@@ -32,21 +34,30 @@ def one_click_routes(parts: WebParts, intake: Intake, metrics: WebMetrics, pages
             return Response(status_code=HTTP_413_CONTENT_TOO_LARGE)
         opened = parts.keyring.open(Purpose.UNSUBSCRIBE, token)
         if opened is None:
-            return pages.answer("no_such_page.html", status=HTTP_404_NOT_FOUND)
-        await intake.act(lambda session, now: _leave(session, opened, now))
+            return pages.answer("no_such_page.html", pages.language(*wishes(request)), status=HTTP_404_NOT_FOUND)
+        spoken = await intake.act(partial(_leave, opened))
         metrics.opt_outs.inc()
-        return pages.answer("one_click_done.html")
+        return pages.answer("one_click_done.html", pages.language(*wishes(request)[:1], spoken, *wishes(request)))
 
     @router.head("/u/{token}", include_in_schema=False)
-    @router.get("/u/{token}")
-    async def ask(token: str) -> Response:
+    @router.get("/u/{token}", response_class=Response)
+    async def ask(token: str, request: Request) -> Response:
         """Show a page with a button. Nothing is changed, whoever fetches this."""
-        if parts.keyring.open(Purpose.UNSUBSCRIBE, token) is None:
-            return pages.answer("no_such_page.html", status=HTTP_404_NOT_FOUND)
-        return pages.answer("one_click.html")
+        opened = parts.keyring.open(Purpose.UNSUBSCRIBE, token)
+        if opened is None:
+            return pages.answer("no_such_page.html", pages.language(*wishes(request)), status=HTTP_404_NOT_FOUND)
+        language = await run_in_threadpool(_page_language, parts, pages, opened, request)
+        return pages.answer("one_click.html", language)
 
     return router
 
 
-def _leave(session: Session, opened: Opened, now: datetime) -> None:
+def _leave(opened: Opened, session: Session, now: datetime) -> str | None:
     optout.leave_by_one_click(session, opened.subject, campaign_id=opened.context, now=now)
+    return optout.spoken_language(session, opened.subject)
+
+
+def _page_language(parts: WebParts, pages: Pages, opened: Opened, request: Request) -> PageLanguage:
+    with parts.database.reading() as session:
+        spoken = optout.spoken_language(session, opened.subject)
+    return pages.language(*wishes(request)[:1], spoken, *wishes(request))

@@ -2,18 +2,25 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 
 import orjson
 from fastapi.testclient import TestClient
 
+from notifier.content.languages import Languages
+from notifier.content.library import Library
+from notifier.content.render import Renderer
 from notifier.kit.db import Database
 from notifier.kit.errors import Invalid
 from notifier.kit.tokens import Keyring
 from notifier.providers.base import BadSignature, Event, Receipt, WebhookRequest
+from notifier.regions.atlas import Atlas
 from notifier.vocabulary import Channel, Envelope, EventKind, Message
 from notifier.web.app import WebParts, create_app
 from notifier.web.settings import WebSettings
 
+ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SECRET = b"s" * 32
 SIGNED = {"x-signature": "genuine"}
@@ -57,12 +64,24 @@ class SigningProvider:
             kind=EventKind(item["kind"]),
             occurred_at=request.received_at,
             reference=item.get("reference"),
+            destination=item.get("from"),
+            text=item.get("text"),
+            code=item.get("code"),
             raw=dict(item),
         )
 
 
+@cache
+def words() -> tuple[Languages, Library, Atlas]:
+    """The languages, the advisories and the regions of this repository, read once."""
+    languages = Languages.load(ROOT / "config" / "languages.toml")
+    library = Library.load(ROOT / "templates" / "advisories", languages)
+    return languages, library, Atlas.load(ROOT / "config" / "regions")
+
+
 def parts(database: Database, keyring: Keyring, settings: WebSettings | None = None) -> WebParts:
-    """What the app is built from in a test."""
+    """What the app is built from in a test: the real words and numbers, two made-up providers."""
+    languages, library, atlas = words()
     return WebParts(
         database=database,
         keyring=keyring,
@@ -73,6 +92,10 @@ def parts(database: Database, keyring: Keyring, settings: WebSettings | None = N
         },
         clock=lambda: NOW,
         settings=settings or WebSettings(public_url="https://notify.example"),
+        library=library,
+        atlas=atlas,
+        renderer=Renderer(library, atlas, ROOT / "templates" / "layouts"),
+        languages=languages,
         sender_name="Victoria Police",
     )
 

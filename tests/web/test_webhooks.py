@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import orjson
@@ -89,8 +90,7 @@ def test_the_signature_is_checked_against_the_public_address(door: TestClient, w
 
 
 def test_a_provider_that_is_not_configured_has_no_door(database: Database, keyring: Keyring) -> None:
-    without = parts(database, keyring)
-    bare = WebParts(database, keyring, b"", {}, without.clock, without.settings)
+    bare = replace(parts(database, keyring), providers={})
     with client(bare) as door:
         assert door.post(DOORS[0], content=some("a"), headers=SIGNED).status_code == 404
 
