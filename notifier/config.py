@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from notifier.content.settings import ContentSettings
 from notifier.kit.errors import Invalid
 from notifier.providers.outbox import OutboxSettings
 from notifier.providers.sendgrid import SendGridSettings
@@ -72,6 +73,7 @@ class Settings:
     keys: KeysSettings = field(default_factory=KeysSettings)
     sender: SenderSettings = field(default_factory=SenderSettings)
     folders: FolderSettings = field(default_factory=FolderSettings)
+    content: ContentSettings = field(default_factory=ContentSettings)
     web: WebSettings = field(default_factory=WebSettings)
     sendgrid: SendGridSettings = field(default_factory=SendGridSettings)
     twilio: TwilioSettings = field(default_factory=TwilioSettings)

@@ -2,7 +2,7 @@
 
 import typer
 
-from notifier.cli import audiences, lists, users
+from notifier.cli import advisories, audiences, lists, regions, users
 from notifier.cli.frame import refusals
 from notifier.cli.sandbox import sandbox
 
@@ -16,6 +16,8 @@ app = typer.Typer(
 app.add_typer(users.app, name="users")
 app.add_typer(lists.app, name="lists")
 app.add_typer(audiences.app, name="audiences")
+app.add_typer(advisories.app, name="advisories")
+app.add_typer(regions.app, name="regions")
 app.command()(sandbox)
 
 

@@ -168,6 +168,10 @@ class Renderer:
             state=advisory.state(document),
         )
 
+    def layout(self, name: str, **values: object) -> str:
+        """Return one of the layouts with values, for pages that officers look at."""
+        return self._html.get_template(name).render(values)
+
     def opt_out_line(self, language: str, context: RenderContext) -> str:
         """Return the last line of a text message: how to leave. A sender that is only a name cannot be answered."""
         say = self.furniture.say(language)
