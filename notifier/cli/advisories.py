@@ -225,9 +225,7 @@ def _rows(told: dict[str, Any]) -> list[list[Any]]:
 
 def _print_texts(shown: list[Shown]) -> None:
     for one in shown:
-        say(
-            f"{one.channel} for {one.readers} in {one.region}: {one.wanted} asked for, {one.language} given ({one.reason})"
-        )
+        say(f"{one.channel} for {one.readers} in {one.region}: {one.wanted} asked for, {one.language} given")
         if not one.state.sendable:
             say(f"This text is {one.state}: no second person has reviewed it, so it goes to the sandbox only.")
         if one.size:
