@@ -43,7 +43,7 @@ def test_the_plain_text_says_everything_the_html_says(house: Renderer) -> None:
     assert filled(message.text, message) == (
         "Hello Anna,\n\n"
         "It is not your child's fault\n\n"
-        "Police & Partners says: wear a helmet & look <around>.\n\n"
+        "Police & Partners says: wear a helmet & look < around.\n\n"
         "1. Stop.\n2. Look.\n\n\n"
         "Who can help now\n\n"
         "- In an emergency: 112\n"
@@ -61,7 +61,7 @@ def test_the_plain_text_says_everything_the_html_says(house: Renderer) -> None:
 def test_the_html_escapes_every_value_and_links_numbers(house: Renderer) -> None:
     message = english(house)
     html = filled(message.html, message)
-    assert "Police &amp; Partners says: <strong>wear a helmet</strong> &amp; look &lt;around&gt;." in html
+    assert "Police &amp; Partners says: <strong>wear a helmet</strong> &amp; look &lt; around." in html
     assert "<bdi>Helpline &lt;Examplia&gt;</bdi>" in html
     assert re.search(r'<a href="tel:147147"[^>]*><bdi dir="ltr">147 147</bdi></a>', html)
     assert f'href="https://police.example/p/{TOKEN}"' in html

@@ -40,7 +40,7 @@ preheader = "General advice for all families."
 
 ## It is not your child's fault
 
-{{ sender.name }} says: **wear a helmet** & look <around>.
+{{ sender.name }} says: **wear a helmet** & look < around.
 
 1. Stop.
 2. Look.
