@@ -10,7 +10,11 @@ from notifier.kit.db import Base, BigId
 
 
 class Campaign(Base):
-    """One advisory for one audience, at one time. `code` is what recipients can check a message by."""
+    """One advisory for one audience, at one time. `code` is what recipients can check a message by.
+
+    A message that was wrong is withdrawn: its page then says so, with `withdrawal_note` and, where a corrected message
+    went out, its code in `replaced_by`.
+    """
 
     __tablename__ = "campaigns"
 
@@ -36,6 +40,10 @@ class Campaign(Base):
     approved_at: Mapped[datetime | None]
     approved_hash: Mapped[str | None] = mapped_column(String(64))
     finished_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]
+    withdrawn_by: Mapped[str | None] = mapped_column(String(254))
+    withdrawal_note: Mapped[str | None] = mapped_column(Text)
+    replaced_by: Mapped[str | None] = mapped_column(String(12))
 
     @property
     def subject(self) -> str:

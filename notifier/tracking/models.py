@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from notifier.kit.db import Base, BigId
@@ -50,3 +50,49 @@ class InboundMessage(Base):
     received_at: Mapped[datetime]
     read_at: Mapped[datetime | None]
     read_by: Mapped[str | None] = mapped_column(String(254))
+
+
+class RecipientRequest(Base):
+    """What a recipient asked for that a person or a duty has to carry out: a copy of their data, or to be forgotten."""
+
+    __tablename__ = "recipient_requests"
+    __table_args__ = (Index("ix_recipient_requests_done_at", "done_at", "id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    address_id: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(10))
+    asked_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+    done_by: Mapped[str | None] = mapped_column(String(254))
+
+
+class SignUp(Base):
+    """A wish to be written to that its address has not confirmed yet; forgotten when it expires.
+
+    `secret` is what the confirmation proves to know: the hash of a code for a text message, nothing for an email, whose
+    link is a sealed token. `wishes` holds region, language, topics and the version of the wording that was agreed to.
+    """
+
+    __tablename__ = "sign_ups"
+    __table_args__ = (Index("ix_sign_ups_expires_at", "expires_at"), Index("ix_sign_ups_address_key", "address_key"))
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    channel: Mapped[str] = mapped_column(String(5))
+    destination: Mapped[str | None] = mapped_column(String(254))
+    address_key: Mapped[bytes] = mapped_column(LargeBinary(16))
+    secret: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    wishes: Mapped[dict[str, Any]] = mapped_column(JSON)
+    tries: Mapped[int] = mapped_column(default=0)
+    asked_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+
+
+class Allowance(Base):
+    """How often something was done in one window of time, by a scope that is a keyed hash of who did it."""
+
+    __tablename__ = "allowances"
+
+    scope: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    window: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    used: Mapped[int]

@@ -15,7 +15,9 @@ from notifier.web.metrics import WebMetrics
 from notifier.web.oneclick import one_click_routes
 from notifier.web.pages import STATIC, Pages, wishes
 from notifier.web.parts import WebParts
+from notifier.web.preferences import preference_routes
 from notifier.web.security import HEADERS, SecurityHeaders
+from notifier.web.verification import verification_routes
 from notifier.web.webhooks import webhook_routes
 
 __all__ = ["WebParts", "create_app"]
@@ -46,6 +48,8 @@ def create_app(parts: WebParts) -> FastAPI:
     )
     app.include_router(webhook_routes(parts, intake, metrics))
     app.include_router(one_click_routes(parts, intake, metrics, pages))
+    app.include_router(preference_routes(parts, intake, pages))
+    app.include_router(verification_routes(parts, pages))
     app.include_router(health_routes(parts, intake, metrics))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(SecurityHeaders, https=parts.settings.public_url.startswith("https://"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from notifier.content.languages import Languages
 from notifier.content.library import Library
-from notifier.content.render import Renderer
+from notifier.content.render import RenderContext, Renderer
 from notifier.kit.clock import Clock
 from notifier.kit.db import Database
 from notifier.kit.tokens import Keyring
@@ -18,8 +18,8 @@ from notifier.web.settings import WebSettings
 class WebParts:
     """Everything a door may use.
 
-    `address_secret` is what suppressed addresses are hashed with; `sender_name` is the police team as families know
-    it, and `live` whether real people read these pages.
+    `address_secret` is what suppressed addresses are hashed with; `context` is what every text is rendered with: who
+    speaks, from which address, whether real people read it. Its code and date are filled in for each page.
     """
 
     database: Database
@@ -32,5 +32,13 @@ class WebParts:
     atlas: Atlas
     renderer: Renderer
     languages: Languages
-    sender_name: str = "Police communications team"
-    live: bool = False
+    context: RenderContext
+
+    @property
+    def sender_name(self) -> str:
+        """The police team as families know it."""
+        return self.context.sender_name
+
+    def link(self, path: str) -> str:
+        """Return the public address of a page of ours."""
+        return f"{self.settings.public_url.rstrip('/')}{path}"

@@ -12,7 +12,8 @@ class WebSettings:
     `form_max_bytes` are the largest bodies read from a provider and from a person. `events_per_commit` is how many
     events one transaction takes at most, and `waiting_max` how many posts may wait for theirs before a provider is
     asked to come again later. `inbox_lag_s` and `queue_lag_s` are the delays, in seconds, after which `/readyz` says
-    that events are not being applied or due batches not sent.
+    that events are not being applied or due batches not sent. `quick_exit_url` is where the way out of young people's
+    pages leads: an ordinary page that gives nothing away.
     """
 
     public_url: str = "http://127.0.0.1:8025"
@@ -24,3 +25,4 @@ class WebSettings:
     waiting_max: int = 5_000
     inbox_lag_s: int = 300
     queue_lag_s: int = 300
+    quick_exit_url: str = "https://www.wikipedia.org/"

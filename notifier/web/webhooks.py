@@ -84,8 +84,7 @@ class Doors:
             else:
                 await self._intake.store([event])
         parts = self._parts
-        check_page = f"{parts.settings.public_url.rstrip('/')}/v"
-        return twiml(heard, parts.renderer.furniture, sender_name=parts.sender_name, check_page=check_page)
+        return twiml(heard, parts.renderer.furniture, sender_name=parts.sender_name, check_page=parts.link("/v"))
 
     async def hear_mail(self, events: Sequence[Event]) -> Response:
         """Keep what people wrote; store what machines reported, as far as it is proven by a reference of ours."""
@@ -134,7 +133,7 @@ def webhook_routes(parts: WebParts, intake: Intake, metrics: WebMetrics) -> APIR
 
 def _public_url(parts: WebParts, request: Request) -> str:
     query = f"?{request.url.query}" if request.url.query else ""
-    return f"{parts.settings.public_url.rstrip('/')}{request.url.path}{query}"
+    return parts.link(f"{request.url.path}{query}")
 
 
 def _read(provider: Provider, arrived: WebhookRequest) -> list[Event]:

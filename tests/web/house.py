@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from notifier.content.languages import Languages
 from notifier.content.library import Library
-from notifier.content.render import Renderer
+from notifier.content.render import RenderContext, Renderer
 from notifier.kit.db import Database
 from notifier.kit.errors import Invalid
 from notifier.kit.tokens import Keyring
@@ -23,6 +23,7 @@ from notifier.web.settings import WebSettings
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SECRET = b"s" * 32
+PUBLIC = WebSettings(public_url="https://notify.example")
 SIGNED = {"x-signature": "genuine"}
 
 
@@ -35,9 +36,11 @@ class SigningProvider:
         self.name = name
         self.channel = channel
         self.seen: list[WebhookRequest] = []
+        self.sent: list[tuple[Message, Envelope]] = []
 
-    async def send(self, _message: Message, envelopes: Sequence[Envelope]) -> list[Receipt]:
-        """Take everything."""
+    async def send(self, message: Message, envelopes: Sequence[Envelope]) -> list[Receipt]:
+        """Take everything, and keep it."""
+        self.sent.extend((message, envelope) for envelope in envelopes)
         return [Receipt("m") for _ in envelopes]
 
     def verify(self, request: WebhookRequest) -> None:
@@ -79,7 +82,7 @@ def words() -> tuple[Languages, Library, Atlas]:
     return languages, library, Atlas.load(ROOT / "config" / "regions")
 
 
-def parts(database: Database, keyring: Keyring, settings: WebSettings | None = None) -> WebParts:
+def parts(database: Database, keyring: Keyring, settings: WebSettings = PUBLIC) -> WebParts:
     """What the app is built from in a test: the real words and numbers, two made-up providers."""
     languages, library, atlas = words()
     return WebParts(
@@ -91,12 +94,21 @@ def parts(database: Database, keyring: Keyring, settings: WebSettings | None = N
             "twilio": SigningProvider("twilio", Channel.SMS),
         },
         clock=lambda: NOW,
-        settings=settings or WebSettings(public_url="https://notify.example"),
+        settings=settings,
         library=library,
         atlas=atlas,
         renderer=Renderer(library, atlas, ROOT / "templates" / "layouts"),
         languages=languages,
-        sender_name="Victoria Police",
+        context=RenderContext(
+            code="",
+            public_url=settings.public_url,
+            sender_name="Victoria Police",
+            sender_email="advisories@police.example",
+            reply_to="",
+            sms_sender="+61480000000",
+            today=NOW.date(),
+            live=False,
+        ),
     )
 
 
