@@ -17,6 +17,7 @@ from notifier.content.settings import ContentSettings
 from notifier.kit.errors import Invalid
 from notifier.providers.outbox import OutboxSettings
 from notifier.providers.sendgrid import SendGridSettings
+from notifier.providers.smtp import SmtpSettings
 from notifier.providers.twilio import TwilioSettings
 from notifier.sandbox.accounts import SandboxSettings
 from notifier.web.settings import WebSettings
@@ -77,6 +78,7 @@ class Settings:
     web: WebSettings = field(default_factory=WebSettings)
     sendgrid: SendGridSettings = field(default_factory=SendGridSettings)
     twilio: TwilioSettings = field(default_factory=TwilioSettings)
+    smtp: SmtpSettings = field(default_factory=SmtpSettings)
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
 

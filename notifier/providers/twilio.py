@@ -7,7 +7,7 @@ refused before anything was taken. Nothing is ever retried here.
 import asyncio
 import logging
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -36,6 +36,7 @@ from notifier.providers.base import (
     WebhookRequest,
 )
 from notifier.providers.personal import Blanks
+from notifier.providers.rounds import Round
 from notifier.vocabulary import Channel, Envelope, Message, SmsMessage
 
 # What Twilio's error codes mean for us; a code not listed is judged by the status of the answer.
@@ -107,11 +108,14 @@ class Twilio:
         """Send one message to each recipient; at most `concurrency` requests are under way at once."""
         if not isinstance(message, SmsMessage):
             raise Permanent("Twilio sends SMS only", code="not_an_sms")
-        run = _Run(self, [self.form(message, envelope, text) for envelope, text in _texts(message, envelopes)])
+        # Every text is made before the first request leaves, so that a missing value stops them all.
+        blanks = Blanks(message.text, message.markers)
+        forms = [self._form(message, envelope, blanks.fill(envelope.values)) for envelope in envelopes]
+        calls = Round(len(forms))
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(self._settings.concurrency, len(envelopes))):
-                group.create_task(run.work())
-        return run.receipts()
+            for _ in range(min(self._settings.concurrency, len(forms))):
+                group.create_task(self._work(calls, forms))
+        return calls.receipts()
 
     def verify(self, request: WebhookRequest) -> None:
         """Raise BadSignature unless Twilio signed this request."""
@@ -127,8 +131,12 @@ class Twilio:
             await self._opened[1].http_client.close()
             self._opened = None
 
-    async def create(self, form: dict[str, object]) -> Receipt:
-        """Ask Twilio to send one message."""
+    async def _work(self, calls: Round, forms: Sequence[dict[str, object]]) -> None:
+        """Send what is waiting, one after the other."""
+        while (number := calls.next()) is not None:
+            calls.settle(number, await self._create(forms[number]))
+
+    async def _create(self, form: dict[str, object]) -> Receipt:
         try:
             answer = await self._client().request_async("POST", self._messages, data=form)
         except (ConnectionTimeoutError, ClientConnectorError) as failed:
@@ -137,8 +145,7 @@ class Twilio:
             return Receipt(error=Ambiguous(f"Twilio did not answer: {type(lost).__name__}", code="no_answer"))
         return _receipt(answer.status_code, answer.text, answer.headers)
 
-    def form(self, message: SmsMessage, envelope: Envelope, text: str) -> dict[str, object]:
-        """Return the fields of one request."""
+    def _form(self, message: SmsMessage, envelope: Envelope, text: str) -> dict[str, object]:
         return {
             "To": envelope.destination,
             "From": message.sender,
@@ -153,41 +160,6 @@ class Twilio:
         if self._opened is None or self._opened[0] is not loop:
             self._opened = (loop, _open(self._settings))
         return self._opened[1]
-
-
-class _Run:
-    """One call of `send`: forms waiting, receipts coming in, and a stop when the account itself is refused."""
-
-    def __init__(self, provider: Twilio, forms: Sequence[dict[str, object]]) -> None:
-        self._provider = provider
-        self._waiting: Iterator[tuple[int, dict[str, object]]] = iter(enumerate(forms))
-        self._receipts: list[Receipt | None] = [None] * len(forms)
-        self._trouble: AccountTrouble | None = None
-
-    async def work(self) -> None:
-        """Send what is waiting, one after the other."""
-        for number, form in self._waiting:
-            if self._trouble is not None:
-                return
-            receipt = await self._provider.create(form)
-            self._receipts[number] = receipt
-            if isinstance(receipt.error, AccountTrouble):
-                self._trouble = receipt.error
-
-    def receipts(self) -> list[Receipt]:
-        """Return a receipt for everybody; raise if the account was refused and nobody got another answer."""
-        trouble = self._trouble
-        if trouble is None:
-            return [receipt for receipt in self._receipts if receipt is not None]
-        if all(receipt is None or isinstance(receipt.error, AccountTrouble) for receipt in self._receipts):
-            raise trouble
-        return [receipt or Receipt(error=trouble) for receipt in self._receipts]
-
-
-def _texts(message: SmsMessage, envelopes: Sequence[Envelope]) -> list[tuple[Envelope, str]]:
-    """Return every recipient's text, all of them before the first request leaves: a missing value stops them all."""
-    blanks = Blanks(message.text, message.markers)
-    return [(envelope, blanks.fill(envelope.values)) for envelope in envelopes]
 
 
 def _open(settings: TwilioSettings) -> Client:

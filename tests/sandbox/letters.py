@@ -5,8 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from notifier.providers.base import WebhookRequest
 from notifier.providers.sendgrid import SendGrid, SendGridSettings
@@ -104,6 +105,16 @@ class Scene:
     def behave(self, **changes: float) -> None:
         """Tell the sandbox how to behave."""
         self.sandbox.behave(Behaviour(**changes))  # type: ignore[arg-type]
+
+    async def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        """Ask the sandbox."""
+        async with ClientSession() as session, session.get(self.sandbox.url + path) as answer:
+            return await answer.json()
+
+    async def post(self, path: str, document: object) -> Any:  # noqa: ANN401 - JSON
+        """Tell the sandbox."""
+        async with ClientSession() as session, session.post(self.sandbox.url + path, json=document) as answer:
+            return await answer.json()
 
     def sent(self) -> Sequence[dict[str, object]]:
         """What the sandbox took, oldest first."""
