@@ -1,20 +1,41 @@
-"""The composition root: from settings to a database, providers, a library of texts, a web app, a worker.
+"""The composition root: from settings to a database, providers, a library of texts, a web app, an engine.
 
 The only place that names concrete providers. Importing it also makes every table known to the metadata.
 """
 
-from functools import cached_property
+import ipaddress
+from collections.abc import Callable
+from functools import cached_property, partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from notifier import migrations
 from notifier.accounts import models as _accounts
 from notifier.audiences import models as _audiences
+from notifier.audiences.segments import audience_names, load_audience
 from notifier.campaigns import models as _campaigns
+from notifier.campaigns.approval import Papers
 from notifier.config import Settings
+from notifier.content.languages import Languages
+from notifier.content.library import Library
+from notifier.content.render import RenderContext, Renderer
 from notifier.delivery import models as _delivery
+from notifier.delivery.sender import Post
+from notifier.delivery.variants import Press
+from notifier.kit.clock import Clock, utc_now
 from notifier.kit.db import Database
 from notifier.kit.errors import Invalid
 from notifier.kit.tokens import KEY_BYTES, Keyring
+from notifier.providers.base import Provider
+from notifier.providers.outbox import Outbox
+from notifier.providers.sendgrid import SendGrid
+from notifier.providers.smtp import Smtp
+from notifier.providers.twilio import Twilio
+from notifier.regions.atlas import Atlas
 from notifier.tracking import models as _tracking
+from notifier.vocabulary import Channel
+from notifier.web.parts import WebParts
+from notifier.worker.engine import Engine
 
 TABLES = (_accounts, _audiences, _campaigns, _delivery, _tracking)
 
@@ -22,34 +43,229 @@ TABLES = (_accounts, _audiences, _campaigns, _delivery, _tracking)
 class House:
     """One installation, opened room by room as a command needs it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock = utc_now) -> None:
         self.settings = settings
+        self.clock = clock
+        self._opened: dict[str, Provider] = {}
+
+    # ── ledger and keys ──────────────────────────────────────────────────────────────────────────────────────────
 
     @cached_property
     def database(self) -> Database:
         """The ledger."""
         return Database(self.settings.database_url)
 
+    def migrate(self) -> None:
+        """Bring the database up to date, making it if it is a file that is not there."""
+        if self.database.is_sqlite:
+            self.settings.home.mkdir(parents=True, exist_ok=True)
+        migrations.upgrade(self.database)
+
+    def pending_migrations(self) -> list[str]:
+        """Return the migrations the database lacks."""
+        return migrations.pending(self.database)
+
     @cached_property
     def keyring(self) -> Keyring:
         """The token keys. Raises Invalid if they are missing or unreadable."""
-        pairs = [pair for pair in self.settings.keys.tokens.split(",") if pair]
-        return Keyring({pair.partition(":")[0]: _secret("keys.tokens", pair.partition(":")[2]) for pair in pairs})
+        pairs = [pair.partition(":") for pair in self.settings.keys.tokens.split(",") if pair]
+        return Keyring({version: _secret("keys.tokens", key) for version, _, key in pairs})
 
     @cached_property
     def address_secret(self) -> bytes:
         """The secret under which suppressed addresses are hashed."""
         return _secret("keys.addresses", self.settings.keys.addresses)
 
+    # ── words and numbers, as they are on disk ───────────────────────────────────────────────────────────────────
+
+    @property
+    def templates_folder(self) -> Path:
+        """Where the advisories and the layouts are."""
+        return Path(self.settings.folders.templates)
+
     @property
     def audiences_folder(self) -> Path:
         """Where the audience files are."""
         return Path(self.settings.folders.audiences)
 
+    def audience_names(self) -> list[str]:
+        """Return the names of every audience there is a file for."""
+        return audience_names(self.audiences_folder)
+
+    @cached_property
+    def languages(self) -> Languages:
+        """The languages this installation knows."""
+        return Languages.load(Path(self.settings.folders.config) / "languages.toml")
+
+    @property
+    def atlas(self) -> Atlas:
+        """The facts about regions."""
+        return self._reader().papers.atlas
+
+    @property
+    def library(self) -> Library:
+        """The advisories."""
+        return self._reader().papers.library
+
+    @property
+    def renderer(self) -> Renderer:
+        """What turns an advisory into a message."""
+        return self._reader().renderer
+
+    @property
+    def papers(self) -> Papers:
+        """What campaigns are made from."""
+        return self._reader().papers
+
+    @cached_property
+    def _reader(self) -> Callable[[], Press]:
+        return Reader(self)
+
+    def read_press(self) -> Press:
+        """Read words and numbers from disk."""
+        atlas = Atlas.load(Path(self.settings.folders.config) / "regions")
+        library = Library.load(self.templates_folder / "advisories", self.languages)
+        papers = Papers(library, atlas, self.audiences_folder, self.settings.live)
+        sender = self.settings.sender
+        context = RenderContext(
+            code="",
+            public_url=self.settings.web.public_url,
+            sender_name=sender.name,
+            sender_email=sender.email,
+            reply_to=sender.reply_to,
+            sms_sender=sender.sms,
+            today=self.clock().date(),
+            live=self.settings.live,
+        )
+        return Press(papers, Renderer(library, atlas, self.templates_folder / "layouts"), context)
+
+    # ── providers ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def provider(self, name: str, channel: Channel) -> Provider:
+        """Return a provider by name, opened once. Raises Invalid for an unknown one, or a real one when not live."""
+        key = f"{name} {channel}" if name == "outbox" else name
+        if key not in self._opened:
+            self._opened[key] = self._open_provider(name, channel)
+        return self._opened[key]
+
+    def _open_provider(self, name: str, channel: Channel) -> Provider:
+        settings = self.settings
+        match name, channel:
+            case "sendgrid", Channel.EMAIL:
+                self._check_live("sendgrid.base_url", settings.sendgrid.base_url)
+                return SendGrid(settings.sendgrid)
+            case "twilio", Channel.SMS:
+                self._check_live("twilio.base_url", settings.twilio.base_url)
+                return Twilio(settings.twilio, public_url=settings.web.public_url)
+            case "smtp", Channel.EMAIL:
+                self._check_live("smtp.host", f"smtp://{settings.smtp.host}")
+                return Smtp(settings.smtp)
+            case "outbox", _:
+                return Outbox(settings.outbox, channel)
+        raise Invalid(
+            f"The setting providers.{channel} names {name!r}; email goes by sendgrid, smtp or outbox, sms by twilio "
+            "or outbox"
+        )
+
+    def _check_live(self, place: str, url: str) -> None:
+        """Let nothing leave this machine unless the settings say that real people are meant."""
+        if not self.settings.live and not _is_loopback(urlsplit(url).hostname or ""):
+            variable = "NOTIFIER_" + place.replace(".", "_").upper()
+            raise Invalid(
+                f"The setting {place} ({variable}) points to {urlsplit(url).hostname}, but `live` is not true. Set "
+                "NOTIFIER_LIVE=true to write to real people, or run `notifier init` to use the sandbox."
+            )
+
+    @cached_property
+    def providers(self) -> dict[Channel, list[Provider]]:
+        """The providers of each channel, in order of preference."""
+        chosen = {Channel.EMAIL: self.settings.providers.email, Channel.SMS: self.settings.providers.sms}
+        return {
+            channel: [self.provider(name.strip(), channel) for name in names.split(",") if name.strip()]
+            for channel, names in chosen.items()
+        }
+
+    async def close_providers(self) -> None:
+        """Give back the providers' connections."""
+        for provider in self._opened.values():
+            await provider.close()
+        self._opened.clear()
+
+    # ── the parts that run ───────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What worker and scheduler work with."""
+        settings = self.settings
+        return Engine(
+            database=self.database,
+            providers=self.providers,
+            press=self._reader,
+            audience=partial(load_audience, self.audiences_folder),
+            post=Post(self.keyring, settings.web.public_url.rstrip("/")),
+            clock=self.clock,
+            worker=settings.worker,
+            ticks=settings.ticks,
+            planning=settings.planning,
+            retry=settings.retry,
+            circuit=settings.circuit,
+        )
+
+    @cached_property
+    def web_parts(self) -> WebParts:
+        """What the web app is made from."""
+        return WebParts(
+            database=self.database,
+            keyring=self.keyring,
+            address_secret=self.address_secret,
+            providers={provider.name: provider for several in self.providers.values() for provider in several},
+            clock=self.clock,
+            settings=self.settings.web,
+            library=self.library,
+            atlas=self.atlas,
+            renderer=self.renderer,
+            languages=self.languages,
+            context=self._reader().context,
+        )
+
     def close(self) -> None:
         """Close what was opened."""
         if "database" in self.__dict__:
             self.database.close()
+
+
+class Reader:
+    """Words and numbers as they are on disk now.
+
+    They are read again when a file has changed, so that what a long-running process plans is what the officer has just
+    approved.
+    """
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._press: Press | None = None
+        self._seen: tuple[int, int] = (0, 0)
+
+    def __call__(self) -> Press:
+        """Return the press, reading it again if anything under templates or config has changed."""
+        seen = self._state_of_files()
+        if self._press is None or seen != self._seen:
+            self._press, self._seen = self._house.read_press(), seen
+        return self._press
+
+    def _state_of_files(self) -> tuple[int, int]:
+        folders = (self._house.templates_folder, Path(self._house.settings.folders.config))
+        stamps = [path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*.*")]
+        return (len(stamps), max(stamps, default=0))
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _secret(place: str, text: str) -> bytes:

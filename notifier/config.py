@@ -13,7 +13,10 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from notifier.audiences.importer import ImportSettings
 from notifier.content.settings import ContentSettings
+from notifier.delivery.answers import RetrySettings
+from notifier.delivery.planner import PlanSettings
 from notifier.kit.errors import Invalid
 from notifier.providers.outbox import OutboxSettings
 from notifier.providers.sendgrid import SendGridSettings
@@ -21,6 +24,8 @@ from notifier.providers.smtp import SmtpSettings
 from notifier.providers.twilio import TwilioSettings
 from notifier.sandbox.accounts import SandboxSettings
 from notifier.web.settings import WebSettings
+from notifier.worker.circuit import CircuitSettings
+from notifier.worker.engine import TickSettings, WorkerSettings
 
 PREFIX = "NOTIFIER_"
 SECRETS_FILE = "secrets.toml"
@@ -65,6 +70,17 @@ class FolderSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """`[providers]`: who carries a channel, in order of preference, separated by commas.
+
+    `email` may name sendgrid, smtp and outbox, `sms` twilio and outbox. The second is used while the first is failing.
+    """
+
+    email: str = "sendgrid"
+    sms: str = "twilio"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything, one frozen object per room. `live` is the only door to real providers."""
 
@@ -75,11 +91,18 @@ class Settings:
     sender: SenderSettings = field(default_factory=SenderSettings)
     folders: FolderSettings = field(default_factory=FolderSettings)
     content: ContentSettings = field(default_factory=ContentSettings)
-    web: WebSettings = field(default_factory=WebSettings)
+    providers: ProviderSettings = field(default_factory=ProviderSettings)
     sendgrid: SendGridSettings = field(default_factory=SendGridSettings)
     twilio: TwilioSettings = field(default_factory=TwilioSettings)
     smtp: SmtpSettings = field(default_factory=SmtpSettings)
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
+    lists: ImportSettings = field(default_factory=ImportSettings)
+    planning: PlanSettings = field(default_factory=PlanSettings)
+    worker: WorkerSettings = field(default_factory=WorkerSettings)
+    retry: RetrySettings = field(default_factory=RetrySettings)
+    circuit: CircuitSettings = field(default_factory=CircuitSettings)
+    ticks: TickSettings = field(default_factory=TickSettings)
+    web: WebSettings = field(default_factory=WebSettings)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
 
     @property

@@ -15,13 +15,20 @@ from notifier.kit.db import Base, BigId
 
 
 class Wave(Base):
-    """One due moment of a campaign. `planned_through` is the last address id that has its delivery."""
+    """One due moment of a campaign.
+
+    The planner works through the channels in order and through each in slices of addresses: `channel` is the one it is
+    at, `planned_through` the last address id of it that has its delivery. `occurrence` counts the rounds of a recurring
+    campaign; within one round an address is written to once on a channel.
+    """
 
     __tablename__ = "waves"
     __table_args__ = (Index("ix_waves_status_due_at", "status", "due_at"), Index("ix_waves_campaign_id", "campaign_id"))
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     campaign_id: Mapped[int] = mapped_column(BigInteger)
+    occurrence: Mapped[int] = mapped_column(default=1)
+    priority: Mapped[int]
     due_at: Mapped[datetime]
     status: Mapped[str] = mapped_column(String(12))
     status_reason: Mapped[str | None] = mapped_column(Text)
@@ -29,8 +36,6 @@ class Wave(Base):
     channel: Mapped[str | None] = mapped_column(String(5))
     planned_through: Mapped[int] = mapped_column(BigInteger, default=0)
     planned: Mapped[int] = mapped_column(default=0)
-    lease_owner: Mapped[str | None] = mapped_column(String(80))
-    lease_until: Mapped[datetime | None]
 
 
 class Variant(Base):
@@ -77,12 +82,13 @@ class Batch(Base):
     """Up to a thousand deliveries of one wave and one variant.
 
     A claim holds a batch until `lease_until`; `claims` counts how often it was taken and, with `lease_owner`, fences
-    off a worker whose lease has run out.
+    off a worker whose lease has run out. The smaller `priority` goes first. `tries` counts how often its deliveries
+    were refused for now, and so how long the next pause is.
     """
 
     __tablename__ = "batches"
     __table_args__ = (
-        Index("ix_batches_queue", "status", "channel", "priority", "due_at", "id"),
+        Index("ix_batches_queue", "channel", "status", "priority", "due_at", "id"),
         Index("ix_batches_campaign_id", "campaign_id", "status"),
     )
 
@@ -111,13 +117,14 @@ class Delivery(Base):
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        UniqueConstraint("campaign_id", "channel", "address_id"),
+        UniqueConstraint("campaign_id", "occurrence", "channel", "address_id"),
         Index("ix_deliveries_batch_id", "batch_id", "id"),
         Index("ix_deliveries_address_id", "address_id"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     campaign_id: Mapped[int] = mapped_column(BigInteger)
+    occurrence: Mapped[int] = mapped_column(default=1)
     wave_id: Mapped[int] = mapped_column(BigInteger)
     variant_id: Mapped[int | None] = mapped_column(BigInteger)
     batch_id: Mapped[int | None] = mapped_column(BigInteger)

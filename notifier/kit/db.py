@@ -32,8 +32,9 @@ def _json(value: object) -> str:
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
-# Events carry their raw text as JSON by the hundred thousand; orjson reads and writes it five times as fast.
-_JSON: dict[str, Any] = {"json_serializer": _json, "json_deserializer": orjson.loads}
+# Events carry their raw text as JSON by the hundred thousand; orjson reads and writes it five times as fast. Parameters
+# are hidden in error messages, because they are the addresses and names of people.
+_OPTIONS: dict[str, Any] = {"json_serializer": _json, "json_deserializer": orjson.loads, "hide_parameters": True}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -112,6 +113,8 @@ class Database:
 def build_engine(url: str) -> Engine:
     """Make the engine for a SQLAlchemy URL (`sqlite:///path` or `postgresql+psycopg://…`).
 
+    Parameters are hidden in errors: they are the addresses and names of people.
+
     Raises Invalid if the URL cannot be read or names another kind of database.
     """
     try:
@@ -124,7 +127,7 @@ def build_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
     if parsed.drivername == "postgresql+psycopg":
-        return create_engine(parsed, pool_size=10, max_overflow=10, pool_pre_ping=True, **_JSON)
+        return create_engine(parsed, pool_size=10, max_overflow=10, pool_pre_ping=True, **_OPTIONS)
     raise Invalid(
         f"The setting database.url (NOTIFIER_DATABASE_URL) names {parsed.drivername!r}; Notifier runs on sqlite or "
         "postgresql+psycopg"
@@ -132,7 +135,7 @@ def build_engine(url: str) -> Engine:
 
 
 def _sqlite_engine(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S, "check_same_thread": False}, **_JSON)
+    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S, "check_same_thread": False}, **_OPTIONS)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:

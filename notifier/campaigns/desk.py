@@ -1,0 +1,75 @@
+"""The officer's desk: draft a campaign from an advisory and an audience that fit each other, and submit it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from notifier.accounts.models import User
+from notifier.audiences.segments import Audience
+from notifier.campaigns import lifecycle
+from notifier.campaigns.approval import Papers, fingerprint
+from notifier.campaigns.models import Campaign
+from notifier.content.library import Advisory
+from notifier.kit.errors import Conflict, Invalid
+from notifier.vocabulary import ChannelPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an officer asks for."""
+
+    advisory: str
+    audience: str
+    channels: ChannelPolicy
+    schedule: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    urgent: bool = False
+    expires_at: datetime | None = None
+
+
+def draft(session: Session, wish: Draft, papers: Papers, *, by: User, now: datetime) -> Campaign:
+    """Make a draft. Raises NotFound for an unknown advisory or audience, Invalid where the two do not fit."""
+    advisory = papers.library.advisory(wish.advisory)
+    audience = papers.audience(wish.audience)
+    _check_fit(wish, advisory, audience, papers)
+    return lifecycle.create(
+        session,
+        advisory=advisory.name,
+        readers=audience.readers,
+        topic=advisory.topic,
+        audience=audience.name,
+        channels=wish.channels,
+        schedule=wish.schedule,
+        options=wish.options,
+        urgent=wish.urgent,
+        expires_at=wish.expires_at,
+        by=by,
+        now=now,
+    )
+
+
+def submit(session: Session, campaign_id: int, papers: Papers, *, by: User, now: datetime) -> Campaign:
+    """Submit a campaign as words, audience and schedule are now."""
+    campaign = lifecycle.find(session, campaign_id)
+    current = fingerprint(campaign, papers, today=now.date())
+    return lifecycle.submit(session, campaign_id, by=by, fingerprint=current, now=now)
+
+
+def _check_fit(wish: Draft, advisory: Advisory, audience: Audience, papers: Papers) -> None:
+    if audience.readers not in advisory.readers:
+        raise Invalid(
+            f"The advisory {advisory.name} has no text for {audience.readers}, who are the readers of the audience "
+            f"{audience.name}; it has texts for {', '.join(advisory.readers)}"
+        )
+    for channel in wish.channels.channels:
+        if channel not in advisory.channels:
+            raise Invalid(f"The advisory {advisory.name} has no text for the channel {channel}")
+    for region in audience.regions:
+        if not any(papers.atlas.belongs(region, group) for group in advisory.regions):
+            raise Conflict(
+                f"The advisory {advisory.name} is for {', '.join(advisory.regions)}; the audience {audience.name} "
+                f"reaches {region}"
+            )

@@ -1,0 +1,210 @@
+"""`notifier campaigns`: draft, have approved, send, watch."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from notifier.accounts import users
+from notifier.bootstrap import House
+from notifier.campaigns import desk, lifecycle, schedule
+from notifier.campaigns.approval import fingerprint
+from notifier.campaigns.models import Campaign
+from notifier.cli.frame import ActorOption, JsonFlag, house, moment, print_json, print_table, say
+from notifier.delivery import control
+from notifier.delivery.status import DeliveryStatus
+from notifier.kit.clock import utc_now
+from notifier.reports import progress as reports
+from notifier.vocabulary import Channel, ChannelPolicy
+
+app = typer.Typer(help="Draft, have approved, send and watch campaigns.", no_args_is_help=True)
+
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the audit trail.")]
+
+# What an officer types for --channels; the two orders of "email,sms" mean the same.
+_CHANNELS = {
+    "email": ChannelPolicy.EMAIL,
+    "sms": ChannelPolicy.SMS,
+    "email,sms": ChannelPolicy.BOTH,
+    "sms,email": ChannelPolicy.BOTH,
+    "both": ChannelPolicy.BOTH,
+    "email-then-sms": ChannelPolicy.EMAIL_THEN_SMS,
+}
+
+
+def _policy(text: str) -> ChannelPolicy:
+    policy = _CHANNELS.get(text.replace(" ", "").lower())
+    if policy is None:
+        raise typer.BadParameter(f"{text!r} is no choice of channels; write one of {', '.join(_CHANNELS)}")
+    return policy
+
+
+@app.command()
+def create(
+    advisory: Annotated[str, typer.Argument(help="The advisory to send (`notifier advisories list`).")],
+    audience: Annotated[str, typer.Option(help="Who is to get it (`notifier audiences list`).")],
+    channels: Annotated[str, typer.Option(help="email, sms, email,sms or email-then-sms.")],
+    actor: ActorOption,
+    at: Annotated[str | None, typer.Option(help="When, as 2026-12-01T09:00+11:00; left out: once approved.")] = None,
+    expires: Annotated[str | None, typer.Option(help="After this moment nothing more of it is sent.")] = None,
+    urgent: Annotated[bool, typer.Option("--urgent", help="Overtake other campaigns.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Draft a campaign."""
+    now = utc_now()
+    wish = desk.Draft(
+        advisory=advisory,
+        audience=audience,
+        channels=_policy(channels),
+        schedule=schedule.at_schedule(moment(at), now=now) if at else schedule.now_schedule(),
+        urgent=urgent,
+        expires_at=moment(expires) if expires else None,
+    )
+    with house() as opened, opened.database.transaction() as session:
+        campaign = desk.draft(session, wish, opened.papers, by=users.find(session, actor), now=now)
+        _tell(campaign, as_json, f"Drafted. Next: notifier campaigns submit {campaign.id} --as {actor}")
+
+
+@app.command()
+def submit(campaign_id: int, actor: ActorOption, as_json: JsonFlag = False) -> None:
+    """Ask a second person to look at a draft."""
+    with house() as opened, opened.database.transaction() as session:
+        campaign = desk.submit(session, campaign_id, opened.papers, by=users.find(session, actor), now=utc_now())
+        _tell(
+            campaign, as_json, f"Submitted. Next, by an approver: notifier campaigns approve {campaign_id} --as EMAIL"
+        )
+
+
+@app.command()
+def approve(campaign_id: int, actor: ActorOption, as_json: JsonFlag = False) -> None:
+    """Approve what was submitted; it goes out at its time."""
+    now = utc_now()
+    with house() as opened, opened.database.transaction() as session:
+        campaign = control.approve(
+            session,
+            campaign_id,
+            by=users.find(session, actor),
+            fingerprint=fingerprint(lifecycle.find(session, campaign_id), opened.papers, today=now.date()),
+            zones=_zones(opened),
+            now=now,
+        )
+        _tell(campaign, as_json, f"Approved; it goes out {schedule.in_words(campaign.schedule)}. Next: notifier run")
+
+
+@app.command("return")
+def send_back(campaign_id: int, actor: ActorOption, reason: ReasonOption, as_json: JsonFlag = False) -> None:
+    """Return a submitted campaign to its officer."""
+    with house() as opened, opened.database.transaction() as session:
+        by = users.find(session, actor)
+        campaign = lifecycle.send_back(session, campaign_id, by=by, reason=reason, now=utc_now())
+        _tell(campaign, as_json, "Returned.")
+
+
+@app.command()
+def pause(campaign_id: int, actor: ActorOption, reason: ReasonOption = "", as_json: JsonFlag = False) -> None:
+    """Stop sending until somebody resumes."""
+    with house() as opened, opened.database.transaction() as session:
+        by = users.find(session, actor)
+        campaign = control.pause(session, campaign_id, by=by, reason=reason or None, now=utc_now())
+        _tell(campaign, as_json, "Paused.")
+
+
+@app.command()
+def resume(campaign_id: int, actor: ActorOption, as_json: JsonFlag = False) -> None:
+    """Go on after a pause or a hold."""
+    with house() as opened, opened.database.transaction() as session:
+        campaign = control.resume(session, campaign_id, by=users.find(session, actor), now=utc_now())
+        _tell(campaign, as_json, "Resumed.")
+
+
+@app.command()
+def cancel(campaign_id: int, actor: ActorOption, reason: ReasonOption = "", as_json: JsonFlag = False) -> None:
+    """End a campaign for good; what has left stays sent."""
+    with house() as opened, opened.database.transaction() as session:
+        by = users.find(session, actor)
+        campaign = control.cancel(session, campaign_id, by=by, reason=reason or None, now=utc_now())
+        _tell(campaign, as_json, "Cancelled.")
+
+
+@app.command("list")
+def show_all(as_json: JsonFlag = False) -> None:
+    """Show every campaign."""
+    with house() as opened, opened.database.reading() as session:
+        rows = [_as_dict(campaign) for campaign in lifecycle.everything(session)]
+    if as_json:
+        print_json(rows)
+        return
+    columns = ["id", "advisory", "audience", "channels", "status", "status_reason"]
+    print_table("Campaigns", columns, [[row[column] for column in columns] for row in rows])
+
+
+@app.command()
+def show(campaign_id: int, as_json: JsonFlag = False) -> None:
+    """Show one campaign and how far it is."""
+    with house() as opened, opened.database.reading() as session:
+        campaign = _as_dict(lifecycle.find(session, campaign_id))
+        summary = reports.campaign_summary(session, campaign_id).as_dict()
+    if as_json:
+        print_json(campaign | summary)
+        return
+    print_table(f"Campaign {campaign_id}", ["", ""], [[key, value] for key, value in campaign.items()])
+    print_table("Deliveries", ["status", "count"], [[name, amount] for name, amount in summary["by_status"].items()])
+    if summary["held_back"]:
+        print_table("Not sent, and why", ["reason", "count"], [list(pair) for pair in summary["held_back"].items()])
+
+
+@app.command()
+def deliveries(
+    campaign_id: int,
+    status: Annotated[DeliveryStatus | None, typer.Option(help="Only these.")] = None,
+    channel: Annotated[Channel | None, typer.Option(help="Only these.")] = None,
+    after: Annotated[int, typer.Option(help="Begin after this delivery id.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show who was written to, and what became of it."""
+    with house() as opened, opened.database.reading() as session:
+        lifecycle.find(session, campaign_id)
+        rows = reports.deliveries(session, campaign_id, status=status, channel=channel, after=after, limit=limit)
+    if as_json:
+        print_json(rows)
+        return
+    columns = ["id", "channel", "destination", "language", "region", "status", "reason"]
+    lines = [[getattr(row, name) for name in columns] for row in rows]
+    print_table(f"Deliveries of campaign {campaign_id}", columns, lines)
+    if len(rows) == limit:
+        say(f"There may be more: --after {rows[-1].id}")
+
+
+def _zones(opened: House) -> dict[str, list[str]]:
+    """Return the regions of each time zone; a region with several counts with its first, where most of it lives."""
+    zones: dict[str, list[str]] = {}
+    for region in opened.atlas.regions():
+        zones.setdefault(region.timezones[0], []).append(region.code)
+    return zones
+
+
+def _tell(campaign: Campaign, as_json: bool, sentence: str) -> None:
+    if as_json:
+        print_json(_as_dict(campaign))
+    else:
+        say(f"Campaign {campaign.id}: {sentence}")
+
+
+def _as_dict(campaign: Campaign) -> dict[str, Any]:
+    """Return what a campaign says of itself, without its hashes."""
+    moments = ("created_at", "submitted_at", "approved_at", "finished_at", "expires_at")
+    words = ("code", "advisory", "readers", "topic", "audience", "channels", "status", "status_reason")
+    people = ("created_by", "submitted_by", "approved_by")
+    values = {name: getattr(campaign, name) for name in (*words, *people)}
+    return {
+        "id": campaign.id,
+        **values,
+        "urgent": campaign.urgent,
+        "schedule": campaign.schedule,
+        **{name: _iso(getattr(campaign, name)) for name in moments},
+    }
+
+
+def _iso(value: datetime | None) -> str | None:
+    return value.isoformat() if value else None

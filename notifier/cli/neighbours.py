@@ -1,0 +1,142 @@
+"""A sandbox and a running Notifier as processes of their own, on free loopback ports, for demo and benchmarks."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.error import URLError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import orjson
+
+from notifier import config
+from notifier.bootstrap import House
+from notifier.cli.setup import write_secrets
+from notifier.kit.errors import Conflict
+
+_LOOPBACK = "127.0.0.1"
+_PATIENCE_S = 30.0
+
+
+class Neighbours:
+    """An installation in a folder of its own, and the two processes it needs."""
+
+    def __init__(self, home: Path, environment: Mapping[str, str], *, web: tuple[str, ...] = ("run",)) -> None:
+        sandbox_port, web_port = _free_ports(2)
+        self.sandbox_url = f"http://{_LOOPBACK}:{sandbox_port}"
+        self.web_url = f"http://{_LOOPBACK}:{web_port}"
+        self.home = home
+        self._ports = (sandbox_port, web_port)
+        self._commands = web
+        self._environment = {
+            **environment,
+            "NOTIFIER_HOME": str(home),
+            "NOTIFIER_LIVE": "false",
+            "NOTIFIER_WEB_PUBLIC_URL": self.web_url,
+            "NOTIFIER_SENDGRID_BASE_URL": self.sandbox_url,
+            "NOTIFIER_TWILIO_BASE_URL": self.sandbox_url,
+        }
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        write_secrets(self.home, sandbox=self.sandbox_url)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for process in self._running:
+            process.terminate()
+        for process in self._running:
+            try:
+                process.wait(_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def house(self) -> closing[House]:
+        """Open the installation in this process too."""
+        return closing(House(config.load(Path.cwd(), self._environment)))
+
+    def start(self) -> None:
+        """Start the sandbox and Notifier and wait until both answer."""
+        sandbox_port, web_port = map(str, self._ports)
+        self._spawn("sandbox", "--port", sandbox_port, "--webhook-url", self.web_url)
+        for command in self._commands:
+            self._spawn(command, *(["--port", web_port] if command in {"run", "serve"} else []))
+        self._wait_for(f"{self.sandbox_url}/sandbox/counts")
+        self._wait_for(f"{self.web_url}/healthz")
+
+    def wait(self) -> None:
+        """Wait until the person at the screen presses Ctrl-C."""
+        try:
+            while all(process.poll() is None for process in self._running):
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            return
+
+    def behave(self, behaviour: Mapping[str, float]) -> None:
+        """Tell the sandbox how to misbehave."""
+        _call(Request(f"{self.sandbox_url}/sandbox/behaviour", data=orjson.dumps(behaviour), method="POST"))  # noqa: S310 - loopback
+
+    def references(self) -> dict[str, dict[str, int]]:
+        """Return how often the sandbox received each delivery reference, by channel."""
+        found: dict[str, dict[str, int]] = orjson.loads(_call(Request(f"{self.sandbox_url}/sandbox/references")))  # noqa: S310
+        return found
+
+    def messages(self, to: str) -> list[dict[str, Any]]:
+        """Return what the sandbox received for an address, newest first."""
+        query = urlencode({"to": to, "limit": 10})
+        found: list[dict[str, Any]] = orjson.loads(_call(Request(f"{self.sandbox_url}/sandbox/messages?{query}")))  # noqa: S310
+        return found
+
+    def click_unsubscribe(self, address: str) -> None:
+        """Do what a mail program does when its unsubscribe button is pressed (RFC 8058)."""
+        header = self.messages(address)[0]["headers"]["List-Unsubscribe"]
+        _call(Request(header.strip("<>"), data=b"List-Unsubscribe=One-Click", method="POST"))  # noqa: S310
+
+    def write_sms(self, number: str, text: str) -> None:
+        """Let a person answer by SMS."""
+        body = orjson.dumps({"from": number, "body": text})
+        _call(Request(f"{self.sandbox_url}/sandbox/inbound", data=body, method="POST"))  # noqa: S310
+
+    def _spawn(self, *arguments: str) -> None:
+        with (self.home / f"{arguments[0]}.log").open("ab") as log:
+            self._running.append(
+                subprocess.Popen(  # noqa: S603 - our own program, with words of our own
+                    [sys.executable, "-m", "notifier", *arguments], env=self._environment, stdout=log, stderr=log
+                )
+            )
+
+    def _wait_for(self, url: str) -> None:
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
+            if any(process.poll() is not None for process in self._running):
+                break
+            try:
+                _call(Request(url))  # noqa: S310
+            except (URLError, OSError):
+                time.sleep(0.05)
+            else:
+                return
+        raise Conflict(f"Nothing answers at {url}; {self.home}/*.log says why")
+
+
+def _call(request: Request) -> bytes:
+    with urlopen(request, timeout=_PATIENCE_S) as answer:  # noqa: S310 - every address here is on loopback
+        body: bytes = answer.read()
+        return body
+
+
+def _free_ports(amount: int) -> list[int]:
+    sockets = [socket.create_server((_LOOPBACK, 0)) for _ in range(amount)]
+    ports = [opened.getsockname()[1] for opened in sockets]
+    for opened in sockets:
+        opened.close()
+    return ports

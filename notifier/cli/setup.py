@@ -1,0 +1,102 @@
+"""`notifier init` and `notifier doctor`: make an installation, and say what is wrong with one."""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import tomlkit
+import typer
+
+from notifier import config
+from notifier.bootstrap import House
+from notifier.cli.frame import JsonFlag, house, print_json, print_table, say
+from notifier.kit.errors import Conflict, NotifierError
+from notifier.kit.tokens import KEY_BYTES
+from notifier.sandbox.accounts import generate_signing_key
+
+# Only the person who runs Notifier may read the secrets.
+_PRIVATE = 0o600
+
+SANDBOX_ADDRESS = "http://127.0.0.1:8026"
+
+
+def init(
+    sandbox: Annotated[str, typer.Option(help="The address the sandbox will listen on.")] = SANDBOX_ADDRESS,
+) -> None:
+    """Make or update an installation: secrets, sandbox accounts, database."""
+    with house() as opened:
+        made = write_secrets(opened.settings.home, sandbox=sandbox)
+    # The settings are read again, now with the secrets.
+    with house() as opened:
+        before = opened.settings.database_url
+        opened.migrate()
+        say(f"Secrets: {opened.settings.home / config.SECRETS_FILE} ({'made' if made else 'kept as they are'}).")
+        say(f"Database: {before.rpartition('@')[2]} is up to date.")
+    say("Next: notifier users add officer@police.example --name 'An Officer' --role officer")
+
+
+def write_secrets(home: Path, *, sandbox: str) -> bool:
+    """Write the secrets of a new installation that talks to a sandbox; return False if there are some already.
+
+    Existing ones are never touched: a lost address secret would let erased people be written to again.
+    """
+    path = home / config.SECRETS_FILE
+    if path.exists():
+        return False
+    private, public = generate_signing_key()
+    account = f"AC{secrets.token_hex(16)}"
+    content = {
+        "keys": {"tokens": f"1:{secrets.token_hex(KEY_BYTES)}", "addresses": secrets.token_hex(KEY_BYTES)},
+        "sendgrid": {
+            "api_key": f"SG.{secrets.token_urlsafe(16)}",
+            "base_url": sandbox,
+            "verification_key": public,
+        },
+        "twilio": {"account_sid": account, "auth_token": secrets.token_hex(16), "base_url": sandbox},
+        "sandbox": {"signing_key": private},
+    }
+    home.mkdir(parents=True, exist_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "w", encoding="utf-8") as file:  # noqa: PTH123 - the mode must be right from the first byte
+        file.write(
+            "# Made by `notifier init`. Keep keys.addresses for ever: suppressed addresses are hashed with it.\n"
+        )
+        file.write(tomlkit.dumps(content))
+    return True
+
+
+def doctor(as_json: JsonFlag = False) -> None:
+    """Look at every part of the installation and say what is wrong."""
+    with house() as opened:
+        found = [(name, _look(check, opened)) for name, check in _CHECKS.items()]
+    if as_json:
+        print_json([{"check": name, "ok": trouble is None, "trouble": trouble} for name, trouble in found])
+    else:
+        print_table("Doctor", ["check", "finding"], [[name, trouble or "well"] for name, trouble in found])
+    if any(trouble for _, trouble in found):
+        raise typer.Exit(1)
+
+
+def _look(check: Callable[[House], object], opened: House) -> str | None:
+    try:
+        check(opened)
+    except NotifierError as wrong:
+        return str(wrong)
+    return None
+
+
+def _check_database(opened: House) -> None:
+    if opened.pending_migrations():
+        raise Conflict("the database is not up to date; run `notifier init`")
+
+
+_CHECKS: dict[str, Callable[[House], object]] = {
+    "database": _check_database,
+    "token keys": lambda opened: opened.keyring,
+    "address secret": lambda opened: opened.address_secret,
+    "languages": lambda opened: opened.languages,
+    "regions and advisories": lambda opened: opened.papers,
+    "audiences": lambda opened: [opened.papers.audience(name) for name in opened.audience_names()],
+    "providers": lambda opened: opened.providers,
+}

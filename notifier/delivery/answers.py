@@ -1,0 +1,250 @@
+"""What becomes of deliveries when the provider has answered.
+
+    taken                      → accepted
+    Temporary                  → queued again, in a new batch of the same variant, later
+    Permanent, one recipient   → failed, with the provider's word
+    Permanent, a whole request → two new batches of half the size, until the recipient it is about stands alone
+    AccountTrouble             → queued again, and the campaign is held for a person
+    Ambiguous                  → unknown: it may have been sent
+
+A retry never waits inside a batch, so it never delays the others.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import cast
+
+from sqlalchemy import Table, bindparam, insert, or_, update
+from sqlalchemy.orm import Session
+
+from notifier.audiences import suppressions
+from notifier.delivery import control, queue
+from notifier.delivery.batches import reserve_ids
+from notifier.delivery.models import Attempt, Batch, Delivery
+from notifier.delivery.sender import Group
+from notifier.delivery.status import DeliveryStatus, advance, sources
+from notifier.providers.base import AccountTrouble, Ambiguous, Permanent, ProviderError, Receipt, Temporary
+from notifier.vocabulary import SuppressionReason
+
+# The provider's words for "this person has opted out with us": not a failure to repeat, but a decision to respect.
+OPTED_OUT_CODES = frozenset({"21610"})
+GAVE_UP = "gave_up"
+
+_OUTCOMES: dict[type[ProviderError], str] = {
+    Temporary: "temporary",
+    Permanent: "permanent",
+    AccountTrouble: "account_trouble",
+    Ambiguous: "ambiguous",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySettings:
+    """`[retry]`: how a refusal for now is repeated.
+
+    `first_s` doubles with each try up to `longest_s` (seconds, with jitter); after `most` tries a delivery has failed.
+    """
+
+    first_s: float = 5.0
+    longest_s: float = 900.0
+    most: int = 12
+
+    def wait(self, tries: int, error: ProviderError | None, chance: Random) -> timedelta:
+        """Return how long to wait before try number `tries` + 1: full jitter, and never less than was asked for."""
+        ceiling = min(self.longest_s, self.first_s * 2**tries)
+        asked = error.retry_after_s if error is not None and error.retry_after_s is not None else 0.0
+        return timedelta(seconds=asked + chance.uniform(ceiling / 2, ceiling))
+
+
+def record(
+    session: Session,
+    group: Group,
+    answer: Sequence[Receipt] | ProviderError,
+    *,
+    retry: RetrySettings,
+    chance: Random,
+    now: datetime,
+) -> None:
+    """Write down what the provider said about a group; the last group also closes its batch."""
+    if group.last:
+        queue.complete(session, group.claim)
+    if isinstance(answer, ProviderError):
+        _close_attempt(session, group, now, outcome=_OUTCOMES[type(answer)], code=answer.code, detail=answer.detail)
+        _refused(session, group, group.delivery_ids, answer, retry=retry, chance=chance, now=now)
+        return
+    _accepted(session, group, answer, now)
+    refusals: dict[tuple[type[ProviderError], str], list[int]] = {}
+    errors: dict[tuple[type[ProviderError], str], ProviderError] = {}
+    for place, receipt in enumerate(answer):
+        if receipt.error is not None:
+            kind = (type(receipt.error), receipt.error.code)
+            refusals.setdefault(kind, []).append(place)
+            errors[kind] = receipt.error
+    for kind, places in refusals.items():
+        _refused_each(session, group, places, errors[kind], retry=retry, chance=chance, now=now)
+    _close_attempt(session, group, now, outcome="partly" if refusals else "accepted", message_id=_one_id(answer))
+
+
+def _accepted(session: Session, group: Group, receipts: Sequence[Receipt], now: datetime) -> None:
+    """Move what was taken to `accepted`: one UPDATE if one request took them all, else one parametrised by row."""
+    if _one_id(receipts) is not None and all(receipt.error is None for receipt in receipts):
+        session.execute(
+            update(Delivery)
+            .where(
+                Delivery.batch_id == group.claim.batch_id,
+                Delivery.attempt_id == group.attempt_id,
+                Delivery.status.in_(sources(DeliveryStatus.ACCEPTED)),
+            )
+            .values(status=DeliveryStatus.ACCEPTED, accepted_at=now, reason=None),
+            execution_options={"synchronize_session": False},
+        )
+        return
+    rows = [
+        {"the_id": delivery_id, "message_id": receipt.message_id}
+        for delivery_id, receipt in zip(group.delivery_ids, receipts, strict=True)
+        if receipt.error is None
+    ]
+    if rows:
+        table = cast("Table", Delivery.__table__)
+        session.connection().execute(
+            table.update()
+            .where(
+                table.c.id == bindparam("the_id"),
+                # Spelled out, because a list cannot be expanded in a statement that is run for many rows.
+                or_(*(table.c.status == status for status in sources(DeliveryStatus.ACCEPTED))),
+            )
+            .values(
+                status=DeliveryStatus.ACCEPTED,
+                accepted_at=now,
+                reason=None,
+                provider_message_id=bindparam("message_id"),
+            ),
+            rows,
+        )
+
+
+def _one_id(receipts: Sequence[Receipt]) -> str | None:
+    """Return the message id of a request that was taken as a whole, None if every message has its own."""
+    ids = {receipt.message_id for receipt in receipts}
+    return next(iter(ids)) if len(ids) == 1 else None
+
+
+def _refused_each(
+    session: Session,
+    group: Group,
+    places: list[int],
+    error: ProviderError,
+    *,
+    retry: RetrySettings,
+    chance: Random,
+    now: datetime,
+) -> None:
+    """Settle recipients that were refused one by one."""
+    ids = [group.delivery_ids[place] for place in places]
+    if not isinstance(error, Permanent):
+        _refused(session, group, ids, error, retry=retry, chance=chance, now=now)
+        return
+    advance(session, ids, DeliveryStatus.FAILED, at=now, reason=error.code or "refused")
+    if error.code in OPTED_OUT_CODES:
+        for place in places:
+            suppressions.suppress_address(
+                session,
+                group.address_ids[place],
+                SuppressionReason.OPT_OUT,
+                source=f"{group.provider} {error.code}",
+                actor=group.provider,
+                now=now,
+            )
+
+
+def _refused(
+    session: Session,
+    group: Group,
+    ids: list[int],
+    error: ProviderError,
+    *,
+    retry: RetrySettings,
+    chance: Random,
+    now: datetime,
+) -> None:
+    """Settle recipients that share one refusal."""
+    claim = group.claim
+    if isinstance(error, Ambiguous):
+        advance(session, ids, DeliveryStatus.UNKNOWN, at=now, reason="ambiguous")
+    elif isinstance(error, AccountTrouble):
+        _again(session, group, [ids], due_at=now, tries=claim.tries, now=now)
+        control.hold(
+            session, claim.campaign_id, reason=f"{group.provider} refuses our account: {error.detail}", now=now
+        )
+    elif isinstance(error, Permanent):
+        if len(ids) == 1:
+            advance(session, ids, DeliveryStatus.FAILED, at=now, reason=error.code or "refused")
+        else:
+            middle = len(ids) // 2
+            _again(session, group, [ids[:middle], ids[middle:]], due_at=now, tries=claim.tries, now=now)
+    elif claim.tries + 1 >= retry.most:
+        advance(session, ids, DeliveryStatus.FAILED, at=now, reason=GAVE_UP)
+    else:
+        due_at = now + retry.wait(claim.tries, error, chance)
+        _again(session, group, [ids], due_at=due_at, tries=claim.tries + 1, now=now)
+
+
+def _again(
+    session: Session, group: Group, parts: list[list[int]], *, due_at: datetime, tries: int, now: datetime
+) -> None:
+    """Queue deliveries again in new batches of the same variant."""
+    claim = group.claim
+    first = reserve_ids(session, len(parts))
+    status = control.batch_status(session, claim.campaign_id)
+    session.execute(
+        insert(Batch),
+        [
+            {
+                "id": first + place,
+                "campaign_id": claim.campaign_id,
+                "wave_id": claim.wave_id,
+                "variant_id": claim.variant_id,
+                "channel": claim.channel,
+                "priority": claim.priority,
+                "due_at": due_at,
+                "expires_at": claim.expires_at,
+                "size": len(part),
+                "tries": tries,
+                "status": status,
+            }
+            for place, part in enumerate(parts)
+        ],
+    )
+    for place, part in enumerate(parts):
+        advance(session, part, DeliveryStatus.QUEUED, at=now)
+        session.execute(
+            update(Delivery)
+            .where(Delivery.id.in_(part), Delivery.status == DeliveryStatus.QUEUED)
+            .values(batch_id=first + place, attempt_id=None),
+            execution_options={"synchronize_session": False},
+        )
+
+
+def _close_attempt(
+    session: Session,
+    group: Group,
+    now: datetime,
+    *,
+    outcome: str,
+    code: str | None = None,
+    detail: str | None = None,
+    message_id: str | None = None,
+) -> None:
+    session.execute(
+        update(Attempt)
+        .where(Attempt.id == group.attempt_id)
+        .values(
+            outcome=outcome,
+            code=(code or None) and code[:40],
+            detail=detail,
+            provider_message_id=message_id,
+            duration_ms=round((now - group.started_at).total_seconds() * 1000),
+        )
+    )

@@ -1,0 +1,68 @@
+"""May these deliveries go now? One question to the database for a whole group, and one decision about each.
+
+The first "no" wins, and the order is the policy: an expired message is held back whatever its reader wants; then what
+the reader decided, and what providers told us about the address (`audiences.permission`, the same definition the
+planner used, asked again at the last moment, so that an opt-out also stops what is already queued).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, literal, select
+from sqlalchemy.orm import Session
+
+from notifier.audiences import permission
+from notifier.delivery.models import Delivery
+from notifier.delivery.queue import Claim
+from notifier.delivery.status import DeliveryStatus
+from notifier.vocabulary import HoldBackReason
+
+# (delivery id, address id, destination, given name, list ids, reason to hold back or None)
+Candidate = Row[int, int, str, str | None, str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Who of a group may be written to now, and who not, by reason."""
+
+    send: list[Candidate]
+    hold_back: dict[str, list[int]]
+    last_id: int
+
+
+def judge(
+    session: Session, claim: Claim, *, topic: str, list_ids: Sequence[int], limit: int, now: datetime
+) -> Verdict | None:
+    """Decide about the next `limit` untouched deliveries of a batch; None if there are none left."""
+    columns: tuple[Any, ...] = (
+        Delivery.id,
+        Delivery.address_id,
+        Delivery.destination,
+        Delivery.given_name,
+        Delivery.list_ids,
+    )
+    untouched: Select[Any] = (
+        select(*columns)
+        .where(Delivery.batch_id == claim.batch_id, Delivery.status == DeliveryStatus.QUEUED)
+        .order_by(Delivery.id)
+        .limit(limit)
+    )
+    if claim.expires_at is not None and claim.expires_at <= now:
+        question = untouched.add_columns(literal(HoldBackReason.EXPIRED.value))
+    else:
+        question = permission.with_hold_back(
+            untouched, Delivery.address_id, claim.channel, topic=topic, now=now, list_ids=list_ids
+        )
+    rows: Sequence[Candidate] = session.execute(question).all()
+    if not rows:
+        return None
+    held: dict[str, list[int]] = {}
+    send: list[Candidate] = []
+    for row in rows:
+        if row[5] is None:
+            send.append(row)
+        else:
+            held.setdefault(row[5], []).append(row[0])
+    return Verdict(send, held, rows[-1][0])

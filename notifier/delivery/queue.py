@@ -1,0 +1,159 @@
+"""The queue: claim a batch, keep it, give it back, and take over what a dead worker held.
+
+The claim is one statement. On PostgreSQL it skips the rows other workers have locked; on SQLite the write lock does the
+same. A claim is good until its lease runs out, a heartbeat extends it, and `claims` fences off a worker that was gone
+for longer: nothing it still wants to begin is allowed, while the receipts it brings home are the truth all the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import CursorResult, Executable, Update, and_, exists, select, update
+from sqlalchemy.orm import Session
+
+from notifier.delivery.batches import BatchStatus
+from notifier.delivery.models import Attempt, Batch, Delivery
+from notifier.delivery.status import DeliveryStatus, move
+from notifier.vocabulary import Channel
+
+# What an attempt says whose worker never came back: whether the provider took it is not known.
+CUT_OFF = "cut_off"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A batch that is ours until `until`."""
+
+    batch_id: int
+    campaign_id: int
+    wave_id: int
+    variant_id: int
+    channel: Channel
+    priority: int
+    size: int
+    tries: int
+    owner: str
+    number: int
+    until: datetime
+    expires_at: datetime | None
+
+
+class LeaseLost(Exception):
+    """Another worker, a pause or a cancellation has taken the batch; begin nothing more in it."""
+
+
+def claim(session: Session, channel: Channel, *, owner: str, now: datetime, lease: timedelta) -> Claim | None:
+    """Take the oldest due batch of the highest priority on a channel, or None if there is none."""
+    oldest = (
+        select(Batch.id)
+        .where(Batch.channel == channel, Batch.status == BatchStatus.READY, Batch.due_at <= now)
+        .order_by(Batch.priority, Batch.due_at, Batch.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    taken = session.execute(
+        update(Batch)
+        .where(Batch.id == oldest.scalar_subquery())
+        .values(status=BatchStatus.CLAIMED, lease_owner=owner, lease_until=now + lease, claims=Batch.claims + 1)
+        .returning(Batch),
+        execution_options={"synchronize_session": False, "populate_existing": True},
+    ).scalar_one_or_none()
+    if taken is None:
+        return None
+    return Claim(
+        batch_id=taken.id,
+        campaign_id=taken.campaign_id,
+        wave_id=taken.wave_id,
+        variant_id=taken.variant_id,
+        channel=Channel(taken.channel),
+        priority=taken.priority,
+        size=taken.size,
+        tries=taken.tries,
+        owner=owner,
+        number=taken.claims,
+        until=now + lease,
+        expires_at=taken.expires_at,
+    )
+
+
+def keep(session: Session, claim: Claim, *, now: datetime, lease: timedelta) -> None:
+    """Extend the lease and hold the batch's row until the transaction ends. Raises LeaseLost."""
+    if not _changed(session, _ours(claim).values(lease_until=now + lease)):
+        raise LeaseLost
+
+
+def beat(session: Session, owner: str, batch_ids: Sequence[int], *, now: datetime, lease: timedelta) -> None:
+    """Extend the leases of everything a worker is working on, in one statement."""
+    session.execute(
+        update(Batch)
+        .where(Batch.id.in_(batch_ids), Batch.status == BatchStatus.CLAIMED, Batch.lease_owner == owner)
+        .values(lease_until=now + lease),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def give_back(session: Session, claim: Claim) -> None:
+    """Put the batch back for any worker, if it is still ours."""
+    session.execute(_ours(claim).values(status=BatchStatus.READY, lease_owner=None, lease_until=None))
+
+
+def complete(session: Session, claim: Claim) -> None:
+    """Mark the batch as done, if it is still ours."""
+    session.execute(_ours(claim).values(status=BatchStatus.DONE, lease_owner=None, lease_until=None))
+
+
+def expired(session: Session, *, now: datetime, limit: int) -> list[int]:
+    """Return batches whose lease has run out, locked for this transaction."""
+    return list(
+        session.scalars(
+            select(Batch.id)
+            .where(Batch.status == BatchStatus.CLAIMED, Batch.lease_until < now)
+            .order_by(Batch.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+    )
+
+
+def take_over(session: Session, *, now: datetime, limit: int = 100) -> int:
+    """Settle what dead workers left behind; return how many batches that were.
+
+    Deliveries that were being sent become `unknown`: the provider may have them. The untouched rest of the batch is
+    simply claimed again.
+    """
+    batches = expired(session, now=now, limit=limit)
+    if not batches:
+        return 0
+    session.execute(
+        move(DeliveryStatus.UNKNOWN, at=now, reason=CUT_OFF).where(
+            Delivery.batch_id.in_(batches), Delivery.status == DeliveryStatus.SENDING
+        ),
+        execution_options={"synchronize_session": False},
+    )
+    session.execute(
+        update(Attempt).where(Attempt.batch_id.in_(batches), Attempt.outcome.is_(None)).values(outcome=CUT_OFF)
+    )
+    waiting = exists().where(and_(Delivery.batch_id == Batch.id, Delivery.status == DeliveryStatus.QUEUED))
+    free = update(Batch).where(Batch.id.in_(batches)).execution_options(synchronize_session=False)
+    session.execute(free.where(waiting).values(status=BatchStatus.READY, lease_owner=None, lease_until=None))
+    session.execute(free.where(~waiting).values(status=BatchStatus.DONE, lease_owner=None, lease_until=None))
+    return len(batches)
+
+
+def _ours(claim: Claim) -> Update:
+    return (
+        update(Batch)
+        .where(
+            Batch.id == claim.batch_id,
+            Batch.status == BatchStatus.CLAIMED,
+            Batch.lease_owner == claim.owner,
+            Batch.claims == claim.number,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _changed(session: Session, statement: Executable) -> bool:
+    result = session.execute(statement)
+    return isinstance(result, CursorResult) and result.rowcount == 1

@@ -1,0 +1,161 @@
+"""One group of a batch: prepare it, hand it over elsewhere, record the answer.
+
+`prepare` commits the intent before anything leaves; `record` commits what the provider said. Between the two no
+database connection is held. Whatever is prepared and never recorded becomes `unknown` when the lease runs out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from notifier.audiences.lists import names_of
+from notifier.audiences.segments import Audience, lists_of
+from notifier.campaigns import lifecycle
+from notifier.content.personal import filler
+from notifier.delivery import policy, queue
+from notifier.delivery.models import Attempt, Delivery, Variant
+from notifier.delivery.policy import Candidate
+from notifier.delivery.queue import Claim
+from notifier.delivery.status import DeliveryStatus, advance
+from notifier.delivery.variants import message
+from notifier.kit.tokens import Keyring, Purpose
+from notifier.vocabulary import Channel, Envelope, Message
+
+Fill = Callable[[str | None, str, str], dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every group of a batch has in common; asked for once per claim."""
+
+    claim: Claim
+    message: Message
+    fill: Fill
+    topic: str
+    list_ids: Sequence[int]
+
+
+def open_job(session: Session, claim: Claim, *, audience: Callable[[str], Audience]) -> Job:
+    """Read what every group of a claimed batch needs: the message as approved, and who the audience is."""
+    content = session.scalars(select(Variant.content).where(Variant.id == claim.variant_id)).one()
+    campaign = lifecycle.find(session, claim.campaign_id)
+    text = message(content, claim.channel)
+    return Job(
+        claim=claim,
+        message=text,
+        fill=filler(text.markers),
+        topic=campaign.topic,
+        list_ids=lists_of(session, audience(campaign.audience)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Deliveries that are now `sending`, and the intent that says so.
+
+    `last` says that the batch has no more after it.
+    """
+
+    claim: Claim
+    attempt_id: int
+    provider: str
+    delivery_ids: list[int]
+    address_ids: list[int]
+    envelopes: list[Envelope]
+    started_at: datetime
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What turns a row into an envelope: keys, and the public address recipients' links point to."""
+
+    keyring: Keyring
+    public_url: str
+
+
+def prepare(
+    session: Session, job: Job, *, provider: str, limit: int, post: Post, lease: timedelta, now: datetime
+) -> Group | None:
+    """Decide about the next deliveries of a claimed batch and mark those that go; None when the batch is through.
+
+    Raises LeaseLost if the batch is no longer ours.
+    """
+    claim = job.claim
+    queue.keep(session, claim, now=now, lease=lease)
+    while True:
+        verdict = policy.judge(session, claim, topic=job.topic, list_ids=job.list_ids, limit=limit, now=now)
+        if verdict is None:
+            queue.complete(session, claim)
+            return None
+        for reason, ids in verdict.hold_back.items():
+            advance(session, ids, DeliveryStatus.HELD_BACK, at=now, reason=reason)
+        if verdict.send:
+            break
+    attempt_id = _intend(session, claim, verdict, provider=provider, now=now)
+    return Group(
+        claim=claim,
+        attempt_id=attempt_id,
+        provider=provider,
+        delivery_ids=[row[0] for row in verdict.send],
+        address_ids=[row[1] for row in verdict.send],
+        envelopes=_envelopes(session, job, verdict.send, post=post),
+        started_at=now,
+        last=claim.size <= limit,
+    )
+
+
+def _intend(session: Session, claim: Claim, verdict: policy.Verdict, *, provider: str, now: datetime) -> int:
+    """Write down that these deliveries are about to leave: one attempt, one UPDATE."""
+    attempt_id = session.scalar(
+        insert(Attempt)
+        .values(
+            batch_id=claim.batch_id,
+            campaign_id=claim.campaign_id,
+            provider=provider,
+            recipients=len(verdict.send),
+            started_at=now,
+        )
+        .returning(Attempt.id)
+    )
+    # Those held back a moment ago are no longer queued, so the id range names exactly the rows that go.
+    session.execute(
+        update(Delivery)
+        .where(
+            Delivery.batch_id == claim.batch_id,
+            Delivery.id <= verdict.last_id,
+            Delivery.status == DeliveryStatus.QUEUED,
+        )
+        .values(status=DeliveryStatus.SENDING, attempt_id=attempt_id),
+        execution_options={"synchronize_session": False},
+    )
+    return int(attempt_id or 0)
+
+
+def _envelopes(session: Session, job: Job, rows: Sequence[Candidate], *, post: Post) -> list[Envelope]:
+    names = _school_names(session, {row[4] for row in rows})
+    campaign_id = job.claim.campaign_id
+    addresses = [row[1] for row in rows]
+    references = post.keyring.seal_many(Purpose.DELIVERY, [row[0] for row in rows])
+    preferences = post.keyring.seal_many(Purpose.PREFERENCES, addresses, campaign_id)
+    if job.claim.channel is Channel.SMS:
+        return [
+            Envelope(reference, row[2], job.fill(row[3], names[row[4]], token))
+            for row, reference, token in zip(rows, references, preferences, strict=True)
+        ]
+    leave = f"{post.public_url}/u/"
+    leaving = post.keyring.seal_many(Purpose.UNSUBSCRIBE, addresses, campaign_id)
+    return [
+        Envelope(reference, row[2], job.fill(row[3], names[row[4]], token), leave + unsubscribe)
+        for row, reference, token, unsubscribe in zip(rows, references, preferences, leaving, strict=True)
+    ]
+
+
+def _school_names(session: Session, list_ids: set[str]) -> Mapping[str, str]:
+    """Return "Northcote High; Preston Primary" for each distinct "3,17"."""
+    wanted = {int(number) for group in list_ids for number in group.split(",") if number}
+    names = names_of(session, sorted(wanted))
+    return {group: "; ".join(names.get(int(number), "") for number in group.split(",") if number) for group in list_ids}

@@ -1,0 +1,94 @@
+"""The scheduler's duties, each a verb of a room called in a transaction of its own.
+
+Every duty may run in several processes at once: rows are locked or changed by compare-and-set, never read and written
+back.
+"""
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.orm import Session
+
+from notifier.campaigns import lifecycle
+from notifier.campaigns.approval import fingerprint
+from notifier.campaigns.lifecycle import CampaignStatus
+from notifier.campaigns.models import Campaign
+from notifier.delivery import control, planner, queue, waves
+from notifier.delivery.models import Wave
+from notifier.delivery.variants import Press
+from notifier.kit.errors import NotifierError
+from notifier.tracking import apply
+from notifier.worker.engine import Engine
+
+log = structlog.get_logger("notifier.scheduler")
+
+# How many provider events are applied in one transaction.
+EVENTS_AT_ONCE = 5_000
+
+
+def plan_due(engine: Engine) -> int:
+    """Plan every due wave, the most urgent first, slice by slice; return how many deliveries were written."""
+    planned = 0
+    grace = timedelta(seconds=engine.planning.grace_s)
+    with engine.database.transaction() as session:
+        waves.hold_missed(session, now=engine.clock(), grace=grace)
+    while True:
+        with engine.database.transaction() as session:
+            wave = waves.next_due(session, now=engine.clock())
+            if wave is None:
+                return planned
+            planned += _plan_slice(session, wave, engine)
+
+
+def take_over(engine: Engine) -> int:
+    """Settle what dead workers left behind."""
+    with engine.database.transaction() as session:
+        return queue.take_over(session, now=engine.clock())
+
+
+def apply_events(engine: Engine) -> int:
+    """Apply what providers told us, until nothing is left."""
+    applied = 0
+    while True:
+        with engine.database.transaction() as session:
+            some = apply.apply_pending(session, now=engine.clock(), limit=EVENTS_AT_ONCE)
+        applied += some
+        if some == 0:
+            return applied
+
+
+def finish(engine: Engine) -> list[int]:
+    """Close the campaigns that are through."""
+    with engine.database.transaction() as session:
+        return control.finish(session, now=engine.clock())
+
+
+def _plan_slice(session: Session, wave: Wave, engine: Engine) -> int:
+    """Plan one slice; whatever is wrong with it holds the campaign and says so."""
+    campaign = lifecycle.find(session, wave.campaign_id)
+    try:
+        press = engine.press()
+        with session.begin_nested():
+            _check_approval(campaign, press, engine)
+            if campaign.status == CampaignStatus.APPROVED:
+                campaign = lifecycle.start(session, campaign.id, now=engine.clock())
+            audience = press.papers.audience(campaign.audience)
+            return planner.plan_slice(
+                session, wave, campaign, audience, press=press, settings=engine.planning, now=engine.clock()
+            ).deliveries
+    except NotifierError as wrong:
+        log.warning("wave.held", campaign=campaign.id, wave=wave.id)
+        control.hold(session, campaign.id, reason=str(wrong), now=engine.clock())
+        return 0
+
+
+class NotWhatWasApproved(NotifierError):
+    """Words, numbers, audience or schedule are no longer what a second person approved."""
+
+
+def _check_approval(campaign: Campaign, press: Press, engine: Engine) -> None:
+    if fingerprint(campaign, press.papers, today=engine.clock().date()) != campaign.approved_hash:
+        raise NotWhatWasApproved(
+            "What would be sent is not what was approved: the words, the contacts, the audience or the schedule have "
+            f"changed. Cancel campaign {campaign.id}, and draft and approve it again."
+        )

@@ -1,0 +1,169 @@
+"""The worker: claim, prepare, hand over, record, again.
+
+Database work runs in threads and is committed before and after each call to a provider, never during one. A worker that
+is told to stop finishes what is in flight and gives the rest back; one that is killed leaves a lease that runs out.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.orm import Session
+
+from notifier.delivery import answers, pacing, queue, sender
+from notifier.delivery.queue import Claim, LeaseLost
+from notifier.delivery.sender import Group, Job
+from notifier.providers.base import Ambiguous, Provider, ProviderError, Receipt
+from notifier.vocabulary import Channel
+from notifier.worker.circuit import Switch
+from notifier.worker.engine import Engine, worker_name
+
+T = TypeVar("T")
+Answer = Sequence[Receipt] | ProviderError
+
+log = structlog.get_logger("notifier.worker")
+
+# After something unforeseen a worker rests this long, so that a broken database is not asked a thousand times a second.
+_REST_AFTER_TROUBLE_S = 1.0
+
+
+class Worker:
+    """One process's share of the sending."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.name = worker_name()
+        self._engine = engine
+        self._held: set[int] = set()
+        self._switches = {channel: Switch(providers, engine.circuit) for channel, providers in engine.providers.items()}
+        # SQLite has one writer; more threads would only wait for each other inside the process.
+        threads = 1 if engine.database.is_sqlite else 1 + sum(engine.worker.in_flight(c) for c in engine.providers)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="ledger")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop, then finish what is in flight."""
+        heartbeat = asyncio.create_task(self._beat())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for channel in self._engine.providers:
+                    for _ in range(self._engine.worker.in_flight(channel)):
+                        tasks.create_task(self._serve(channel, stop))
+        finally:
+            heartbeat.cancel()
+            await asyncio.gather(heartbeat, return_exceptions=True)
+            self._threads.shutdown()
+
+    async def drain(self) -> None:
+        """Work until nothing is due any more. For commands and tests; a running worker never ends by itself."""
+        try:
+            for channel in self._engine.providers:
+                while await self._serve_once(channel, asyncio.Event()):
+                    pass
+        finally:
+            self._threads.shutdown()
+
+    async def _serve(self, channel: Channel, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                busy = await self._serve_once(channel, stop)
+            except Exception:
+                log.exception("worker.trouble", channel=channel)
+                await _rest(stop, _REST_AFTER_TROUBLE_S)
+                continue
+            if not busy:
+                await _rest(stop, self._engine.worker.poll_s)
+
+    async def _serve_once(self, channel: Channel, stop: asyncio.Event) -> bool:
+        """Claim one batch and work through it; return whether there was one."""
+        job = await self._in_thread(lambda session: self._claim(session, channel))
+        if job is None:
+            return False
+        self._held.add(job.claim.batch_id)
+        try:
+            await self._work_through(job, stop)
+        except LeaseLost:
+            log.info("batch.lease_lost", batch=job.claim.batch_id)
+        finally:
+            self._held.discard(job.claim.batch_id)
+        return True
+
+    async def _work_through(self, job: Job, stop: asyncio.Event) -> None:
+        switch = self._switches[job.claim.channel]
+        while not stop.is_set():
+            provider = switch.choose(self._engine.clock())
+            await self._keep_pace(job.claim, provider.name, min(job.claim.size, provider.group_size))
+            group = await self._in_thread(lambda session: self._prepare(session, job, provider))  # noqa: B023
+            if group is None:
+                return
+            answer = await self._hand_over(provider, job, group)
+            switch.note(provider, answer, self._engine.clock())
+            await self._in_thread(lambda session: self._record(session, group, answer))  # noqa: B023 - awaited at once
+            if group.last:
+                return
+        await self._in_thread(lambda session: queue.give_back(session, job.claim))
+
+    async def _hand_over(self, provider: Provider, job: Job, group: Group) -> Answer:
+        """Call the provider. Whatever it throws is an answer: what is not understood may have been sent."""
+        try:
+            return await provider.send(job.message, group.envelopes)
+        except ProviderError as refusal:
+            return refusal
+        except Exception as trouble:
+            log.exception("provider.trouble", provider=provider.name, batch=job.claim.batch_id)
+            return Ambiguous(f"the adapter failed: {type(trouble).__name__}", code="adapter")
+
+    async def _keep_pace(self, claim: Claim, provider: str, amount: int) -> None:
+        rates = self._engine.worker.rates(claim.channel, provider)
+        if rates:
+            clock = self._engine.clock
+            wait = await self._in_thread(lambda session: pacing.reserve(session, rates, amount, now=clock()))
+            await asyncio.sleep(wait)
+
+    async def _beat(self) -> None:
+        """Keep the leases of everything in hand, three times in a lease."""
+        engine = self._engine
+        while True:
+            await asyncio.sleep(engine.worker.lease_s / 3)
+            held = list(self._held)
+            if held:
+                await self._in_thread(
+                    lambda session: queue.beat(session, self.name, held, now=engine.clock(), lease=engine.worker.lease)  # noqa: B023
+                )
+
+    # ── what happens inside one transaction ──────────────────────────────────────────────────────────────────────
+
+    def _claim(self, session: Session, channel: Channel) -> Job | None:
+        engine = self._engine
+        claim = queue.claim(session, channel, owner=self.name, now=engine.clock(), lease=engine.worker.lease)
+        return sender.open_job(session, claim, audience=engine.audience) if claim else None
+
+    def _prepare(self, session: Session, job: Job, provider: Provider) -> Group | None:
+        engine = self._engine
+        return sender.prepare(
+            session,
+            job,
+            provider=provider.name,
+            limit=provider.group_size,
+            post=engine.post,
+            lease=engine.worker.lease,
+            now=engine.clock(),
+        )
+
+    def _record(self, session: Session, group: Group, answer: Answer) -> None:
+        engine = self._engine
+        answers.record(session, group, answer, retry=engine.retry, chance=engine.chance, now=engine.clock())
+
+    async def _in_thread(self, act: Callable[[Session], T]) -> T:
+        def in_transaction() -> T:
+            with self._engine.database.transaction() as session:
+                return act(session)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, in_transaction)
+
+
+async def _rest(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

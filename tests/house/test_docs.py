@@ -1,0 +1,73 @@
+"""The documents are part of the build: a setting, command or status without its line fails here."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+from click import Group
+
+from notifier import config
+from notifier.campaigns.lifecycle import CampaignStatus
+from notifier.cli import app
+from notifier.delivery.batches import BatchStatus
+from notifier.delivery.status import DeliveryStatus
+from notifier.delivery.waves import WaveStatus
+from notifier.vocabulary import EventKind, HoldBackReason, SuppressionReason
+
+ROOT = Path(__file__).parents[2]
+
+
+def _read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("place", sorted(config.places()))
+def test_every_setting_has_its_line_in_the_documents(place: str) -> None:
+    assert f"`{place}`" in _read("docs/settings.md")
+
+
+@pytest.mark.parametrize("place", sorted(place for place in config.places() if not place.startswith("keys.")))
+def test_every_setting_stands_in_the_settings_file_with_its_sentence(place: str) -> None:
+    section, _, key = place.rpartition(".")
+    text = _read("config/notifier.toml")
+    within = text.split(f"[{section}]", 1)[1].split("\n[", 1)[0] if section else text.split("\n[", 1)[0]
+    assert re.search(rf"^(# )?{key} = ", within, flags=re.MULTILINE), f"{place} is not in config/notifier.toml"
+
+
+def test_the_settings_file_says_what_the_program_would_do_without_it() -> None:
+    settings = config.load(ROOT, {})
+    for section in dataclasses.fields(settings):
+        value = getattr(settings, section.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            assert value == type(value)(), f"config/notifier.toml changes a default of [{section.name}]"
+
+
+def _commands(group: Group, prefix: str = "notifier") -> list[str]:
+    found: list[str] = []
+    for name, command in group.commands.items():
+        here = f"{prefix} {name}"
+        found += _commands(command, here) if isinstance(command, Group) else [here]
+    return found
+
+
+@pytest.mark.parametrize("command", sorted(_commands(typer.main.get_command(app))))  # type: ignore[arg-type]
+def test_every_command_has_its_line_in_the_documents(command: str) -> None:
+    assert f"`{command}" in _read("docs/commands.md")
+
+
+@pytest.mark.parametrize(
+    "word",
+    sorted(
+        {
+            member.value
+            for kind in (
+                DeliveryStatus, CampaignStatus, BatchStatus, WaveStatus, HoldBackReason, SuppressionReason, EventKind,
+            )
+            for member in kind
+        }
+    ),
+)  # fmt: skip
+def test_every_status_reason_and_event_has_its_line_in_the_glossary(word: str) -> None:
+    assert f"`{word}`" in _read("docs/glossary.md")
