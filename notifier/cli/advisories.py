@@ -11,6 +11,7 @@ from notifier.accounts import audit
 from notifier.cli.frame import ActorOption, JsonFlag, house, paper, print_json, print_table, progress, say
 from notifier.cli.words import acting_user, open_words, preview_context
 from notifier.content import preview, review
+from notifier.content.catalogues import gaps, sources, update
 from notifier.content.checks import Level
 from notifier.content.languages import Choice, Reason, canonical
 from notifier.content.library import Advisory
@@ -102,6 +103,21 @@ def review_texts(
             detail: dict[str, Any] = {"files": [str(path) for path in paths]}
             audit.record(session, actor=user.email, action="advisory.reviewed", subject=subject, at=now, detail=detail)
     say(f"{len(paths)} texts of {name} for {readers} in {language} are reviewed by {user.email}.")
+
+
+@app.command()
+def messages() -> None:
+    """Bring the catalogues of the fixed sentences up to date; exit 1 while one lacks a translation."""
+    with house() as opened:
+        folder = open_words(opened).layouts_folder
+    locale, places = folder.parent / "locale", sources(folder)
+    changed = update(locale, places)
+    missing = list(gaps(locale, places))
+    for gap in missing:
+        paper.print(f"{gap.path}: {gap.message!r} {gap.what}", markup=False, soft_wrap=True)
+    say(f"{len(changed)} files were changed; {len(missing)} sentences want a translation.")
+    if missing:
+        raise SystemExit(1)
 
 
 @app.command("preview")

@@ -52,8 +52,8 @@ def test_the_plain_text_says_everything_the_html_says(house: Renderer) -> None:
         "-- \n"
         "This message is from Police & Partners.\n"
         "You get it because your address is on a school's contact list (Hill School).\n\n"
-        "Check that this message is real, or read it in another language:\nhttps://police.example/v/7Kp\n\n"
-        f"Change what you get, or stop these messages:\nhttps://police.example/p/{TOKEN}\n\n"
+        "Check that this message is real, or read it in another language\nhttps://police.example/v/7Kp\n\n"
+        f"Change what you get, or stop these messages\nhttps://police.example/p/{TOKEN}\n\n"
         "Please do not send pictures or children's names in a reply.\n"
     )
 
