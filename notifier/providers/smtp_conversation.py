@@ -15,6 +15,9 @@ from notifier.providers.mail_reports import HARD_STATUS, UNAUTHENTICATED_STATUS
 from notifier.providers.rounds import Round
 
 _ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?= |$)")
+# Four whole replies of one line: the last mail taken, the next sender and recipient fine, and go on.
+_USUAL = re.compile(rb"(?:250 [^\n]*\n){3}354 [^\n]*\n")
+_USUAL_REPLIES = 4
 _CLOSING = 421
 _START_MAIL = 354
 _SYNTAX_OK = range(200, 300)
@@ -252,6 +255,19 @@ class Conversation(asyncio.Protocol):
 
 class PipelinedConversation(Conversation):
     """The way of RFC 2920: the next message begins in the same breath in which the last one ends."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take the replies out of what arrived; at once, where it is the usual yes to everything asked."""
+        is_usual = len(self._expected) == _USUAL_REPLIES and not self._buffer and _USUAL.fullmatch(data)
+        if is_usual and self._sent is not None:
+            self._heard_at = self._loop.time()
+            self._expected.clear()
+            (number, mail), self._sent = self._sent, None
+            self.taken += 1
+            self._round.settle(number, Receipt(mail.message_id))
+            self._send_content()
+        else:
+            super().data_received(data)
 
     def _begin(self, before: bytes, mail: Mail) -> None:
         self._expected += ((self._on_sender, 0), (self._on_recipient, 0), (self._on_data, 0))

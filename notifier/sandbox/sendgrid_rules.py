@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from notifier.sandbox.behaviour import REFUSED_EMAIL, special
+from notifier.sandbox.sendgrid_columns import are_surely_fine
 
 Error = dict[str, str | None]
 
@@ -129,6 +130,12 @@ def _personalizations(document: dict[str, Any], found: list[Error]) -> None:
     if not isinstance(rows, list) or not rows:
         found.append(error("You must have at least one personalization.", "personalizations"))
         return
+    if not are_surely_fine(rows):
+        look_at_each(rows, found)
+
+
+def look_at_each(rows: list[Any], found: list[Error]) -> None:
+    """Look at the personalizations one by one, and add what is wrong with them."""
     if len(rows) > MAX_PERSONALIZATIONS:
         sentence = f"The personalization block is limited to 1000 personalizations. You have provided {len(rows)}."
         found.append(error(sentence, "personalizations"))
@@ -143,7 +150,8 @@ def _personalizations(document: dict[str, Any], found: list[Error]) -> None:
             sentence = "The to parameter is required for all personalization objects."
             found.append(error(sentence, f"personalizations.{place}.to"))
         _row(row, place, addresses, found)
-        substitutions += len(row.get("substitutions") or ())
+        wanted = row.get("substitutions")
+        substitutions += len(wanted) if isinstance(wanted, dict) else 0
     _recipients(addresses, found)
     if substitutions > MAX_SUBSTITUTIONS:
         found.append(error("You are limited to 10,000 substitutions.", "personalizations"))

@@ -1,12 +1,12 @@
 """A mail server that takes everything and keeps only what must be counted; with or without PIPELINING."""
 
 import asyncio
-import re
 from collections.abc import Callable
 
 from notifier.sandbox.store import Store
 
-_MESSAGE_ID = re.compile(rb"^Message-ID: <([^@>\r\n]+)@", re.MULTILINE | re.IGNORECASE)
+_MESSAGE_ID = b"Message-ID: <"
+_HEAD_BYTES = 4096
 _END = b"\r\n.\r\n"
 
 
@@ -34,12 +34,14 @@ class SmtpSink:
                 transport.abort()
             await self._server.wait_closed()
 
-    def take(self, destination: bytes, mail: bytes) -> bytes:
-        """Keep one mail and return the answer to it."""
-        found = _MESSAGE_ID.search(mail, 0, 4096)
-        self.store.add_smtp(
-            found[1].decode("ascii", "replace") if found else "", destination.decode("utf-8", "replace")
-        )
+    def take(self, destination: bytes, arrived: bytes, start: int, end: int) -> bytes:
+        """Keep what must be counted of one mail, and return the answer to it."""
+        found = arrived.find(_MESSAGE_ID, start, min(end, start + _HEAD_BYTES))
+        reference = b""
+        if found >= 0:
+            found += len(_MESSAGE_ID)
+            reference = arrived[found : arrived.find(b"@", found, end)]
+        self.store.add_smtp(reference.decode("ascii", "replace"), destination.decode("utf-8", "replace"))
         return b"250 2.0.0 Ok: taken\r\n"
 
 
@@ -49,8 +51,7 @@ class _Visit(asyncio.Protocol):
     def __init__(self, sink: SmtpSink, opened: set[asyncio.Transport]) -> None:
         self._sink = sink
         self._opened = opened
-        self._buffer = bytearray()
-        self._searched = 0
+        self._rest = b""
         self._recipient = b""
         self._in_mail = False
 
@@ -64,34 +65,27 @@ class _Visit(asyncio.Protocol):
         self._opened.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        answers = bytearray()
-        while (answer := self._next()) is not None:
-            answers += answer
+        arrived = self._rest + data if self._rest else data
+        answers: list[bytes] = []
+        place = 0
+        while True:
+            ending = _END if self._in_mail else b"\r\n"
+            end = arrived.find(ending, place)
+            if end < 0:
+                break
+            answers.append(self._answer(arrived, place, end))
+            place = end + len(ending)
+        self._rest = arrived[place:]
         if answers:
-            self._transport.write(bytes(answers))
+            self._transport.write(b"".join(answers))
 
-    def _next(self) -> bytes | None:
-        """Return the answer to the next whole thing that arrived, or None if none has."""
+    def _answer(self, arrived: bytes, start: int, end: int) -> bytes:
+        """Return the answer to a command, or to a mail."""
         if self._in_mail:
-            return self._mail()
-        end = self._buffer.find(b"\r\n")
-        if end < 0:
-            return None
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 2]
-        answer = _ANSWERS.get(line[:4].upper(), _unknown)
-        return answer(self, line)
-
-    def _mail(self) -> bytes | None:
-        end = self._buffer.find(_END, max(self._searched - len(_END), 0))
-        if end < 0:
-            self._searched = len(self._buffer)
-            return None
-        mail = bytes(self._buffer[: end + 2])
-        del self._buffer[: end + len(_END)]
-        self._searched, self._in_mail = 0, False
-        return self._sink.take(self._recipient, mail)
+            self._in_mail = False
+            return self._sink.take(self._recipient, arrived, start, end)
+        line = arrived[start:end]
+        return _ANSWERS.get(line[:4].upper(), _unknown)(self, line)
 
     def ehlo(self, _line: bytes) -> bytes:
         extensions = [b"250-sandbox.invalid", b"250-8BITMIME", b"250-DSN", b"250 SMTPUTF8"]

@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from notifier.providers.base import REFERENCE_ARGUMENT
-from notifier.sandbox.sendgrid_rules import errors_of
+from notifier.sandbox.sendgrid_columns import are_surely_fine
+from notifier.sandbox.sendgrid_rules import Error, errors_of, look_at_each
 
 
 def good(**changes: object) -> dict[str, Any]:
@@ -147,3 +150,42 @@ def test_more_than_ten_thousand_substitutions_in_all_are_refused() -> None:
 
 def test_every_issue_of_a_request_is_named_at_once() -> None:
     assert {error["field"] for error in errors_of(good(subject="", content=[]))} == {"subject", "content"}
+
+
+_ODD = st.none() | st.integers() | st.text(max_size=3)
+_EMAILS: Any = st.sampled_from(
+    [
+        "a@b.example",
+        "A@b.example",
+        "c@d.example",
+        "refuse@b.example",
+        "a@b",
+        "@b.example",
+        "a b@c.example",
+        "a@b@c.d",
+        "",
+    ]
+)
+_STRINGS: Any = st.dictionaries(
+    st.sampled_from(["List-Unsubscribe", "To", "%%n%%"]), st.text(max_size=4) | st.just("x" * 9999) | _ODD, max_size=3
+)
+_ROWS: Any = st.lists(
+    st.fixed_dictionaries(
+        {"to": st.lists(st.fixed_dictionaries({"email": _EMAILS | _ODD}), max_size=2) | _ODD},
+        optional={"headers": _STRINGS | _ODD, "substitutions": _STRINGS | _ODD, "custom_args": _STRINGS | _ODD},
+    )
+    | _ODD,
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(rows=_ROWS)
+def test_what_is_surely_fine_at_a_glance_is_fine_looked_at_one_by_one(rows: list[Any]) -> None:
+    found: list[Error] = []
+    look_at_each(rows, found)
+    assert not (found and are_surely_fine(rows))
+
+
+def test_the_usual_request_is_judged_at_a_glance() -> None:
+    assert are_surely_fine(good()["personalizations"])
