@@ -10,7 +10,7 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
-from starlette.status import HTTP_404_NOT_FOUND, HTTP_413_CONTENT_TOO_LARGE
+from starlette.status import HTTP_404_NOT_FOUND
 
 from notifier.kit.tokens import Opened, Purpose
 from notifier.tracking import optout
@@ -18,7 +18,7 @@ from notifier.web.intake import Intake
 from notifier.web.metrics import WebMetrics
 from notifier.web.pages import PageLanguage, Pages, wishes
 from notifier.web.parts import WebParts
-from notifier.web.security import BodyTooLarge, read_body
+from notifier.web.security import read_body
 
 
 def one_click_routes(parts: WebParts, intake: Intake, metrics: WebMetrics, pages: Pages) -> APIRouter:
@@ -28,10 +28,7 @@ def one_click_routes(parts: WebParts, intake: Intake, metrics: WebMetrics, pages
     @router.post("/u/{token}", response_class=Response)
     async def unsubscribe(token: str, request: Request) -> Response:
         """Take the address out. The body says `List-Unsubscribe=One-Click`, in either encoding; the token says who."""
-        try:
-            await read_body(request, parts.settings.form_max_bytes)
-        except BodyTooLarge:
-            return Response(status_code=HTTP_413_CONTENT_TOO_LARGE)
+        await read_body(request, parts.settings.form_max_bytes)
         opened = parts.keyring.open(Purpose.UNSUBSCRIBE, token)
         if opened is None:
             return pages.answer("no_such_page.html", pages.language(*wishes(request)), status=HTTP_404_NOT_FOUND)

@@ -13,14 +13,14 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
-from starlette.status import HTTP_404_NOT_FOUND, HTTP_413_CONTENT_TOO_LARGE, HTTP_429_TOO_MANY_REQUESTS
+from starlette.status import HTTP_404_NOT_FOUND
 
 from notifier.audiences.choices import Choices, Wishes, choices_of, choose
 from notifier.audiences.suppressions import lift_address, suppress_address
-from notifier.kit.errors import Invalid, NotFound
+from notifier.kit.errors import NotFound
 from notifier.kit.tokens import Opened, Purpose
 from notifier.tracking import allowances
-from notifier.tracking.allowances import Limit, TooOften
+from notifier.tracking.allowances import Limit
 from notifier.tracking.optout import RECIPIENT, note_opt_out, spoken_language
 from notifier.tracking.requests import RequestKind, ask
 from notifier.vocabulary import SuppressionReason
@@ -29,7 +29,6 @@ from notifier.web.forms import Form, read_form
 from notifier.web.intake import Intake
 from notifier.web.pages import PageLanguage, Pages, wishes
 from notifier.web.parts import WebParts
-from notifier.web.security import BodyTooLarge
 from notifier.web.wording import BASES, CHANGES, PAUSES, TOPICS, WORDING, masked
 
 WHY = f"preference page, wording {WORDING}"
@@ -66,20 +65,12 @@ class PreferenceCentre:
         return self._page(token, request, seen, frozenset())
 
     async def change(self, token: str, request: Request, deed: Deed) -> Response:
-        """Carry out one form and show what stands now."""
+        """Carry out one form and show what stands now. Raises TooOften, or NotFound for an address that is gone."""
         opened = self._parts.keyring.open(Purpose.PREFERENCES, token)
         if opened is None:
             return self._nothing(request)
-        try:
-            form = await read_form(request, self._parts.settings.form_max_bytes)
-            seen, changed = await self._intake.act(partial(self._carry_out, opened, form, deed))
-        except BodyTooLarge:
-            return Response(status_code=HTTP_413_CONTENT_TOO_LARGE)
-        except TooOften:
-            shown = self._pages.language(*wishes(request))
-            return self._pages.answer("too_often.html", shown, status=HTTP_429_TOO_MANY_REQUESTS)
-        except (NotFound, Invalid):
-            return self._nothing(request)
+        form = await read_form(request, self._parts.settings.form_max_bytes)
+        seen, changed = await self._intake.act(partial(self._carry_out, opened, form, deed))
         if changed and form.ticked("confirm"):
             await self._confirm(token, request, seen, changed)
         return self._page(token, request, seen, changed)

@@ -13,13 +13,15 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.status import HTTP_404_NOT_FOUND
 
-from notifier.content.languages import Reason
+from notifier.content.languages import ENGLISH, Reason
 from notifier.content.library import Advisory
 from notifier.kit.errors import NotifierError
 from notifier.reports.official import OfficialMessage, official_message
 from notifier.vocabulary import Channel, Readers
 from notifier.web.pages import Pages, wishes
 from notifier.web.parts import WebParts
+
+_BRITISH = "en_GB"
 
 
 def verification_routes(parts: WebParts, pages: Pages) -> APIRouter:
@@ -116,7 +118,8 @@ def _language(
 
 
 def _date(message: OfficialMessage, tag: str) -> str:
+    locale = _BRITISH if tag == ENGLISH else tag.replace("-", "_")
     try:
-        return format_date(message.sent_on, format="long", locale=tag.replace("-", "_"))
+        return format_date(message.sent_on, format="long", locale=locale)
     except (UnknownLocaleError, ValueError):
-        return format_date(message.sent_on, format="long", locale="en")
+        return format_date(message.sent_on, format="long", locale=_BRITISH)
