@@ -29,7 +29,7 @@ from notifier.web.forms import Form, read_form
 from notifier.web.intake import Intake
 from notifier.web.pages import PageLanguage, Pages, wishes
 from notifier.web.parts import WebParts
-from notifier.web.wording import BASES, CHANGES, PAUSES, TOPICS, WORDING, masked
+from notifier.web.wording import BASES, CHANGES, CHOICES_SAVED, PAUSES, TOPICS, WORDING, masked
 
 WHY = f"preference page, wording {WORDING}"
 _CHANGES_PER_HOUR = Limit("preferences", 120, 3600)
@@ -115,7 +115,7 @@ class PreferenceCentre:
             self._parts,
             seen.choices.channel,
             seen.choices.value,
-            subject=say("Your choices were saved"),
+            subject=say(CHOICES_SAVED),
             text="\n".join([f"{self._parts.sender_name}:", *told, link]),
             language=language.tag,
         )

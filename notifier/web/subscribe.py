@@ -28,7 +28,7 @@ from notifier.web.forms import Form, read_form
 from notifier.web.intake import Intake
 from notifier.web.pages import PageLanguage, Pages, wishes
 from notifier.web.parts import WebParts
-from notifier.web.wording import TOPICS, WORDING
+from notifier.web.wording import CONFIRM_ADDRESS, CONFIRM_BY_CODE, CONFIRM_BY_LINK, IF_NOT_YOU, TOPICS, WORDING
 
 _PER_ADDRESS = Limit("sign-up address", 3, 86_400)
 _PER_NETWORK = Limit("sign-up network", 30, 3_600)
@@ -157,7 +157,7 @@ class SignUpDesk:
         language = self._pages.language(wish.language, *wishes(request)).tag
         say = self._parts.renderer.furniture.say(language)
         sender, keyring = self._parts.sender_name, self._parts.keyring
-        subject = say("Please confirm your address")
+        subject = say(CONFIRM_ADDRESS)
         token = ""
         for channel, value in wish.addresses:
             if channel not in pending:
@@ -165,10 +165,10 @@ class SignUpDesk:
             sealed = keyring.seal(Purpose.CONFIRM, pending[channel].sign_up_id)
             if channel is Channel.SMS:
                 token = sealed
-                text = say("{sender}: your code is {code}", sender=sender, code=pending[channel].code or "")
+                text = say(CONFIRM_BY_CODE, sender=sender, code=pending[channel].code or "")
             else:
-                asked = say("You asked for safety messages from {sender}. To confirm, open:", sender=sender)
-                ignore = say("If you did not ask for this, do nothing and you will hear no more.")
+                asked = say(CONFIRM_BY_LINK, sender=sender)
+                ignore = say(IF_NOT_YOU)
                 text = "\n".join([asked, self._parts.link(f"/s/{sealed}"), ignore])
             await send_notice(self._parts, channel, value, subject=subject, text=text, language=language)
         # A page that takes a code is shown for a number we may not write to as well: the answer gives nothing away.

@@ -17,6 +17,13 @@ BASES = {
     "legitimate_interests": N_("The school has a good reason to keep families informed."),
 }
 
+# Short notices that a page sends by email or text message.
+CHOICES_SAVED = N_("Your choices were saved")
+CONFIRM_ADDRESS = N_("Please confirm your address")
+CONFIRM_BY_CODE = N_("{sender}: your code is {code}")
+CONFIRM_BY_LINK = N_("You asked for safety messages from {sender}. To confirm, open:")
+IF_NOT_YOU = N_("If you did not ask for this, do nothing and you will hear no more.")
+
 CHANGES = {
     "language": N_("Your language was changed."),
     "pause": N_("Your pause was changed."),
