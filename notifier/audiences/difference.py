@@ -22,7 +22,7 @@ from notifier.audiences.models import (
     Suppression,
 )
 from notifier.audiences.permission import Term
-from notifier.audiences.settling import drop_erased, taken
+from notifier.audiences.settling import TAKEN, drop_erased, taken
 from notifier.audiences.verdicts import Verdict
 
 _PLAIN = ("reference", "given_name", "family_name", "year_levels", "language")
@@ -104,7 +104,13 @@ class Terms:
     @property
     def absent(self) -> ColumnElement[bool]:
         """What makes a person one who is on the list and not in the file."""
-        in_file = exists(select(1).where(*taken(self.import_id), ImportRow.row_key == Subscription.row_key))
+        in_file = exists(
+            select(1).where(
+                ImportRow.import_id + 0 == self.import_id,  # "+ 0" makes the databases look the row up by its key
+                ImportRow.verdict.in_(TAKEN),
+                ImportRow.row_key == Subscription.row_key,
+            )
+        )
         return and_(*self.on_list, ~in_file)
 
     @property

@@ -16,9 +16,17 @@ from sqlalchemy.orm import Session
 from notifier.audiences.applying import apply
 from notifier.audiences.difference import Difference, work_out
 from notifier.audiences.judging import DEFAULT_ROLE, Judge, JudgedRow
-from notifier.audiences.models import ContactList, Import, ImportMode, ImportRow, ImportStatus
+from notifier.audiences.models import (
+    Address,
+    ContactList,
+    Import,
+    ImportMode,
+    ImportRow,
+    ImportStatus,
+    Subscription,
+)
 from notifier.audiences.settling import merge_duplicates, refuse_shared
-from notifier.kit.db import insert_rows
+from notifier.kit.db import insert_rows, refresh_statistics
 from notifier.kit.errors import Conflict, Invalid, NotFound
 from notifier.vocabulary import Readers
 
@@ -89,6 +97,7 @@ def store(session: Session, import_id: int, rows: Sequence[JudgedRow]) -> None:
 def settle(session: Session, import_id: int, settings: ImportSettings) -> Difference:
     """Judge what only the whole file shows (people twice, one address for all), and work out the difference."""
     started = session.get_one(Import, import_id)
+    refresh_statistics(session, ImportRow)
     refuse_shared(session, import_id, settings.shared_by_many)
     merge_duplicates(session, import_id)
     shown = work_out(session, started, _default_role(session, started))
@@ -134,6 +143,7 @@ def carry_out(
     _guard(shown, settings, confirmed_removals)
     _take_version(session, asked)
     apply(session, asked, _default_role(session, asked), actor=actor, now=now)
+    refresh_statistics(session, Address, Subscription)
     asked.status, asked.applied_at, asked.applied_by = ImportStatus.APPLIED.value, now, actor
     session.flush()
     return shown

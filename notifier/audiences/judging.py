@@ -7,6 +7,7 @@ between rows is looked up once, and the common case is a straight line.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
 from typing import NamedTuple
@@ -86,7 +87,7 @@ def row_judge(places: Mapping[Column, int], width: int, rules: ListRules, secret
     judge_phone = phone_judge(rules.country)
 
     def judge(number: int, cells: Sequence[str]) -> JudgedRow:
-        row = [*cells[:width], *[""] * (width + 1 - len(cells[:width]))]
+        row = [*cells, ""] if len(cells) == width else [*cells[:width], *[""] * (width + 1 - len(cells[:width]))]
         given, family, name, email_text, mobile_text, language_text, role_text, years, reference = pick(row)
         findings: list[Finding] = []
         given, family = _names(given, family, name, findings)
@@ -105,7 +106,7 @@ def row_judge(places: Mapping[Column, int], width: int, rules: ListRules, secret
         if years:
             years = year_levels(years)
         if reference:
-            reference = _clean(reference)[:MAX_REFERENCE]
+            reference = (reference.strip() if reference.isprintable() else _clean(reference))[:MAX_REFERENCE]
         verdict = _verdict(email, mobile, role, rules, findings, email_text or mobile_text)
         changed_email = email_text if email is not None and email_text != email else None
         changed_mobile = mobile_text if mobile is not None and mobile_text != mobile else None
@@ -196,13 +197,21 @@ def _language(text: str, findings: list[Finding]) -> str | None:
 
 
 def _role(text: str, findings: list[Finding]) -> Role | None:
-    for word in plain(text[:MAX_NAME]).split():
-        if word in _WORDS_FOR_ROLES:
-            return _WORDS_FOR_ROLES[word]
-    findings.append(Finding(Column.ROLE, text[:MAX_NAME], Reason.UNKNOWN_ROLE))
-    return None
+    role = role_of(text[:MAX_NAME])
+    if role is None:
+        findings.append(Finding(Column.ROLE, text[:MAX_NAME], Reason.UNKNOWN_ROLE))
+    return role
 
 
+# A column of a list holds few different roles and year levels: each way of writing one is read once.
+@lru_cache(maxsize=4_096)
+def role_of(text: str) -> Role | None:
+    """Return the role that a word such as "Mother", "tuteur" or "Elternteil" stands for, or None."""
+    words = plain(text).split()
+    return next((_WORDS_FOR_ROLES[word] for word in words if word in _WORDS_FOR_ROLES), None)
+
+
+@lru_cache(maxsize=4_096)
 def year_levels(text: str) -> str:
     """Return the year levels of a cell, comma-separated and in order: "Year 9; 7" and "07,9" are both "7,9"."""
     words = {word.lstrip("0").upper() or "0" for word in _YEAR.findall(text) if any(c.isdigit() for c in word)}

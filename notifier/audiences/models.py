@@ -196,7 +196,7 @@ class ImportRow(Base):
 
     __tablename__ = "import_rows"
     __table_args__ = (
-        Index("ix_import_rows_import_id_row_key", "import_id", "row_key"),
+        Index("ix_import_rows_row_key", "row_key", "import_id"),
         {"sqlite_with_rowid": False},
     )
 

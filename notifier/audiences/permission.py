@@ -44,7 +44,7 @@ def with_hold_back(
         .outerjoin(ListChoice, left_list(channel))
         .where(
             address_of(channel) == address_id,
-            Subscription.list_id.in_(list_ids),
+            on_one_of(list_ids),
             Subscription.status == SubscriptionStatus.ACTIVE,
             ListChoice.list_id.is_(None),
         )
@@ -57,6 +57,14 @@ def with_hold_back(
 def address_of(channel: Channel) -> InstrumentedAttribute[int | None]:
     """Return the column of a subscription that holds its address on a channel."""
     return Subscription.email_address_id if channel is Channel.EMAIL else Subscription.sms_address_id
+
+
+def on_one_of(list_ids: Sequence[int]) -> ColumnElement[bool]:
+    """Return whether a subscription is one of these lists'.
+
+    "+ 0" keeps the databases from going through whole lists: the index to use is that of the address.
+    """
+    return (Subscription.list_id + 0).in_(list_ids)
 
 
 def left_list(channel: Channel) -> ColumnElement[bool]:

@@ -200,7 +200,7 @@ def _grouped(audience: Audience, channel: Channel, list_ids: Sequence[int], afte
 def _belongs(audience: Audience, list_ids: Sequence[int]) -> list[ColumnElement[bool]]:
     """Return what makes a row of a list part of an audience."""
     conditions = [
-        Subscription.list_id.in_(list_ids),
+        permission.on_one_of(list_ids),
         Subscription.status == SubscriptionStatus.ACTIVE.value,
         Subscription.role.in_([role.value for role in audience.roles]),
     ]

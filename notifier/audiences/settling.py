@@ -30,20 +30,21 @@ def refuse_shared(session: Session, import_id: int, limit: int) -> None:
     for column, other in ((Column.EMAIL, ImportRow.mobile_key), (Column.MOBILE, ImportRow.email_key)):
         key, value = getattr(ImportRow, f"{column}_key"), getattr(ImportRow, column.value)
         shared = select(key).where(*taken(import_id), key.is_not(None)).group_by(key).having(func.count() > limit)
-        session.execute(
-            update(ImportRow)
-            .where(*taken(import_id), key.in_(shared))
-            .values(
-                {
-                    column.value: None,
-                    f"{column}_key": None,
-                    f"{column}_given": None,
-                    "findings": _with_finding(column, value, Reason.SHARED_BY_MANY),
-                    "verdict": case((other.is_(None), Verdict.REFUSED.value), else_=Verdict.CHANGED.value),
-                }
+        while keys := session.scalars(shared.limit(_SLICE)).all():
+            session.execute(
+                update(ImportRow)
+                .where(*taken(import_id), key.in_(keys))
+                .values(
+                    {
+                        column.value: None,
+                        f"{column}_key": None,
+                        f"{column}_given": None,
+                        "findings": _with_finding(column, value, Reason.SHARED_BY_MANY),
+                        "verdict": case((other.is_(None), Verdict.REFUSED.value), else_=Verdict.CHANGED.value),
+                    }
+                )
+                .execution_options(synchronize_session=False)
             )
-            .execution_options(synchronize_session=False)
-        )
 
 
 def _with_finding(column: Column, value: ColumnElement[Any], reason: Reason) -> ColumnElement[str]:
@@ -58,9 +59,9 @@ def merge_duplicates(session: Session, import_id: int) -> None:
     earlier = aliased(ImportRow)
     same_person_before = exists(
         select(1).where(
-            earlier.import_id == import_id,
+            earlier.import_id + 0 == import_id,  # "+ 0" makes the databases look the row up by its key
             earlier.row_key == ImportRow.row_key,
-            earlier.row < ImportRow.row,
+            earlier.row + 0 < ImportRow.row,
             earlier.verdict.in_(TAKEN),
         )
     )
@@ -82,7 +83,7 @@ def _year_levels_of_duplicates(session: Session, import_id: int, after: int) -> 
     kept = aliased(ImportRow)
     rows = session.execute(
         select(ImportRow.row, kept.row, func.coalesce(ImportRow.year_levels, ""), func.coalesce(kept.year_levels, ""))
-        .join(kept, (kept.import_id == ImportRow.import_id) & (kept.row_key == ImportRow.row_key))
+        .join(kept, (kept.import_id + 0 == ImportRow.import_id) & (kept.row_key == ImportRow.row_key))
         .where(
             ImportRow.import_id == import_id,
             ImportRow.verdict == Verdict.DUPLICATE.value,

@@ -195,6 +195,16 @@ def insert_rows(
             copy.write_row(row)
 
 
+def refresh_statistics(session: Session, *tables: type[Base]) -> None:
+    """Tell PostgreSQL's planner now what has just been written in bulk; it would find out only minutes later.
+
+    SQLite plans by its rules, which the statements are written for.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        for table in tables:
+            session.connection().exec_driver_sql(f"ANALYZE {table.__tablename__}")
+
+
 @contextmanager
 def _reachable(engine: Engine) -> Iterator[None]:
     try:
