@@ -20,6 +20,7 @@ from notifier.audiences.suppressions import suppress_address
 from notifier.delivery.models import Delivery
 from notifier.delivery.status import DeliveryStatus, sources
 from notifier.tracking.models import ProviderEvent
+from notifier.tracking.trouble import hold_for_trouble
 from notifier.vocabulary import Channel, EventKind, SuppressionReason
 
 _K = EventKind
@@ -46,7 +47,7 @@ class Outcome(NamedTuple):
 # From the mildest to the gravest: at the same moment the later line stands.
 OUTCOMES = (
     Outcome(DeliveryStatus.DELIVERED, Delivery.delivered_at, (_K.DELIVERED,)),
-    Outcome(DeliveryStatus.FAILED, Delivery.failed_at, (_K.FAILED, _K.DROPPED, _K.OPTED_OUT)),
+    Outcome(DeliveryStatus.FAILED, Delivery.failed_at, (_K.FAILED, _K.DROPPED, _K.OPTED_OUT, _K.ACCOUNT_TROUBLE)),
     Outcome(DeliveryStatus.BOUNCED, Delivery.bounced_at, (_K.HARD_BOUNCED, _K.SOFT_BOUNCED)),
 )
 
@@ -92,6 +93,7 @@ def apply_pending(session: Session, *, now: datetime, limit: int = 5000) -> int:
     for reason, kinds in _SUPPRESSIONS:
         # A provider that drops a message because of a suppression of its own knows what we did not.
         _suppress(session, reason, [*claimed.of(kinds), *claimed.by_drop.get(reason, ())], now)
+    hold_for_trouble(session, claimed.of((_K.ACCOUNT_TROUBLE,)), now=now)
     return _mark_applied(session, claimed)
 
 

@@ -1,12 +1,14 @@
 """A few rows of a ledger, for tests: an address and a delivery in the state the test names."""
 
 from datetime import datetime
+from secrets import token_hex
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from notifier.audiences.models import Address
+from notifier.campaigns.models import Campaign
 from notifier.delivery.models import Delivery
 from notifier.kit.tokens import Keyring, Purpose, address_key
 from notifier.providers.base import Event
@@ -22,6 +24,33 @@ def an_address(session: Session, value: str, now: datetime, **changes: Any) -> i
     session.add(row)
     session.flush()
     return row.id
+
+
+def a_campaign(session: Session, now: datetime, **changes: Any) -> int:  # noqa: ANN401 - any column
+    """Add a campaign; return its id."""
+    values: dict[str, Any] = {
+        "code": token_hex(6),
+        "advisory": "say-no",
+        "readers": "parents",
+        "topic": "online-blackmail",
+        "audience": "all",
+        "channels": "both",
+        "schedule": {},
+        "options": {},
+        "urgent": False,
+        "status": "sending",
+        "created_by": "officer@example.org",
+        "created_at": now,
+    }
+    row = Campaign(**(values | changes))
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def the_status(session: Session, campaign_id: int) -> str:
+    """Return the status of a campaign as the database has it now."""
+    return session.scalars(select(Campaign.status).where(Campaign.id == campaign_id)).one()
 
 
 def a_delivery(session: Session, address_id: int, **changes: Any) -> int:  # noqa: ANN401 - any column

@@ -15,7 +15,7 @@ from notifier.tracking.apply import apply_pending
 from notifier.tracking.inbox import store
 from notifier.tracking.models import ProviderEvent
 from notifier.vocabulary import EventKind
-from tests.tracking.ledger import a_delivery, an_address, news, the_delivery
+from tests.tracking.ledger import a_campaign, a_delivery, an_address, news, the_delivery, the_status
 
 K = EventKind
 EARLIER = timedelta(minutes=-5)
@@ -164,3 +164,23 @@ def test_events_are_taken_in_portions_and_each_once(database: Database, keyring:
         kinds = [K.ACCEPTED, K.DEFERRED, K.DELIVERED, K.UNKNOWN, K.CLICKED]
         store(session, [news(keyring, delivery, kind, now) for kind in kinds], keyring=keyring, now=now)
         assert [apply_pending(session, now=now, limit=2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_trouble_with_an_account_holds_what_is_sending_on_its_channel(
+    database: Database, keyring: Keyring, now: datetime
+) -> None:
+    with database.transaction() as session:
+        campaigns = [
+            a_campaign(session, now, channels=channels, status=status)
+            for channels, status in (("sms", "sending"), ("both", "sending"), ("email", "sending"), ("sms", "approved"))
+        ]
+        told(session, keyring, now, news(keyring, None, K.ACCOUNT_TROUBLE, now, provider="twilio", code="30002"))
+        assert [the_status(session, one) for one in campaigns] == ["held", "held", "sending", "approved"]
+
+
+def test_a_message_that_failed_with_the_account_says_why(database: Database, keyring: Keyring, now: datetime) -> None:
+    with database.transaction() as session:
+        delivery = a_delivery(session, an_address(session, "+61491570006", now), channel="sms")
+        told(session, keyring, now, news(keyring, delivery, K.ACCOUNT_TROUBLE, now, provider="twilio", code="30034"))
+        assert (the_delivery(session, delivery).status, the_delivery(session, delivery).reason) == ("failed", "30034")
+        assert suppressions(session) == set()

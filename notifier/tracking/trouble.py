@@ -1,0 +1,49 @@
+"""Trouble with an account: the provider will take nothing more of ours, so what is running on its channel is held.
+
+A person has to look, put it right with the provider and resume. Never here: trouble of one message or one address.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from notifier.campaigns.lifecycle import CampaignStatus
+from notifier.campaigns.models import Campaign
+from notifier.delivery import control
+from notifier.tracking.models import ProviderEvent
+from notifier.vocabulary import Channel, ChannelPolicy
+
+# Which channel stops when a provider does.
+_CHANNELS = {"twilio": Channel.SMS}
+
+
+def hold_for_trouble(session: Session, event_ids: Sequence[int], *, now: datetime) -> list[int]:
+    """Hold every campaign that is sending on the channel of a provider in trouble; return their ids."""
+    if not event_ids:
+        return []
+    held = []
+    for provider, reason in _reasons(session, event_ids).items():
+        channel = _CHANNELS.get(provider, Channel.EMAIL)
+        running = session.execute(
+            select(Campaign.id, Campaign.channels).where(Campaign.status == CampaignStatus.SENDING)
+        ).all()
+        for campaign_id, channels in running:
+            if channel in ChannelPolicy(channels).channels:
+                control.hold(session, campaign_id, reason=reason, now=now)
+                held.append(campaign_id)
+    return held
+
+
+def _reasons(session: Session, event_ids: Sequence[int]) -> dict[str, str]:
+    rows = session.execute(
+        select(ProviderEvent.provider, ProviderEvent.code)
+        .where(ProviderEvent.id.in_(event_ids))
+        .order_by(ProviderEvent.id.desc())
+    )
+    return {
+        provider: f"{provider} reports trouble with our account ({code or 'no code'}). Put it right with {provider}, "
+        "then resume the campaign."
+        for provider, code in rows
+    }
