@@ -1,6 +1,7 @@
 """`notifier sandbox`: the stand-in for SendGrid and Twilio on this machine, and what it received."""
 
 import asyncio
+import gc
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from notifier.sandbox.accounts import Accounts
 from notifier.sandbox.server import Sandbox, serving
 
 READ_TIMEOUT_S = 10.0
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 def sandbox(
@@ -64,6 +66,8 @@ def received(url: str) -> object:
 
 
 async def _serve(opened: Sandbox) -> None:
+    # Every request makes thousands of objects that stay; looking for garbage among them would take half the time.
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     async with serving(opened):
         say(f"The sandbox stands in for SendGrid and Twilio at {opened.url}/ (press Ctrl-C to stop).")
         if opened.smtp_port:

@@ -9,6 +9,7 @@ import logging
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -63,7 +64,8 @@ CODES = {21610: "opt_out", 21211: "invalid_number", 21614: "not_a_mobile", 21635
 
 _STATUS_REFUSALS: dict[int, type[ProviderError]] = {401: AccountTrouble, 403: AccountTrouble, 429: Temporary}
 _SERVER_FAULT = 500
-_CREATED = 201
+_DONE = {200, 201}
+_LOOKED_AT = 50
 
 # How Twilio shall repeat a callback that we did not take: five times, whatever went wrong. Not part of the signature.
 _CALLBACK_RETRIES = "#rc=5&rp=all"
@@ -125,6 +127,21 @@ class Twilio:
         """Read a status callback, or a message somebody sent to our number."""
         return twilio_events.parse(request)
 
+    async def find(self, destination: str, *, after: datetime) -> list[Event]:
+        """Return what Twilio has on record for a number since a moment, newest first, each with its text.
+
+        For messages whose answer was lost. The record does not hold our reference: whoever asks must know the message
+        by its text. An event of a record has the id the callback of the same status has. Raises ProviderError.
+        """
+        told = await self._call("GET", params={"To": destination, "PageSize": _LOOKED_AT})
+        records = told.get("messages")
+        events = (
+            [twilio_events.read_record(record, after) for record in records if isinstance(record, dict)]
+            if records
+            else []
+        )
+        return [event for event in events if event.occurred_at >= after]
+
     async def close(self) -> None:
         """Close the connections."""
         if self._opened is not None:
@@ -138,12 +155,23 @@ class Twilio:
 
     async def _create(self, form: dict[str, object]) -> Receipt:
         try:
-            answer = await self._client().request_async("POST", self._messages, data=form)
+            told = await self._call("POST", data=form)
+        except ProviderError as error:
+            return Receipt(error=error)
+        return Receipt(message_id=str(told.get("sid") or "") or None)
+
+    async def _call(self, method: str, **how: object) -> dict[str, Any]:
+        """Ask Twilio for or about messages. Raises ProviderError."""
+        try:
+            answer = await self._client().request_async(method, self._messages, **how)
         except (ConnectionTimeoutError, ClientConnectorError) as failed:
-            return Receipt(error=Temporary(f"Twilio could not be reached: {type(failed).__name__}", code="unreachable"))
+            raise Temporary(f"Twilio could not be reached: {type(failed).__name__}", code="unreachable") from None
         except (TimeoutError, ClientError, OSError) as lost:
-            return Receipt(error=Ambiguous(f"Twilio did not answer: {type(lost).__name__}", code="no_answer"))
-        return _receipt(answer.status_code, answer.text, answer.headers)
+            raise Ambiguous(f"Twilio did not answer: {type(lost).__name__}", code="no_answer") from None
+        told = _document(answer.text)
+        if answer.status_code not in _DONE:
+            raise refusal(answer.status_code, told.get("code"), answer.headers)
+        return told
 
     def _form(self, message: SmsMessage, envelope: Envelope, text: str) -> dict[str, object]:
         return {
@@ -200,15 +228,12 @@ _QUIET = logging.getLogger("notifier.providers.twilio.sdk")
 _QUIET.setLevel(logging.CRITICAL)
 
 
-def _receipt(status: int, body: str, headers: Any) -> Receipt:  # noqa: ANN401 - the SDK's own
+def _document(body: str) -> dict[str, Any]:
     try:
-        answer = orjson.loads(body)
+        read = orjson.loads(body)
     except ValueError:
-        answer = {}
-    told: dict[str, Any] = answer if isinstance(answer, dict) else {}
-    if status == _CREATED:
-        return Receipt(message_id=str(told.get("sid") or "") or None)
-    return Receipt(error=refusal(status, told.get("code"), headers))
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 def refusal(status: int, code: object, headers: Any) -> ProviderError:  # noqa: ANN401 - the SDK's own

@@ -5,7 +5,8 @@ not decided here, except where Twilio says so itself (`OptOutType`).
 """
 
 from datetime import datetime
-from typing import Final
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from twilio.request_validator import RequestValidator, get_signature_algorithm
@@ -109,11 +110,40 @@ def parse(request: WebhookRequest) -> list[Event]:
     return [_status(fields, message_id, status, request)]
 
 
-def _status(fields: dict[str, str], message_id: str, status: str, request: WebhookRequest) -> Event:
+def read_record(record: dict[str, Any], otherwise: datetime) -> Event:
+    """Return what a message resource says about one message. `otherwise` is its moment if it does not say."""
+    status, error = str(record.get("status", "")).lower(), str(record.get("error_code") or "")
+    message_id = str(record.get("sid", ""))
+    return Event(
+        provider=PROVIDER,
+        event_id=f"{message_id}:{status}"[:180],
+        kind=_kind(status, error),
+        occurred_at=_moment(record.get("date_created"), otherwise),
+        destination=str(record.get("to", "")) or None,
+        message_id=message_id[:80] or None,
+        code=error[:60] or None,
+        text=str(record.get("body") or ""),
+        raw=record,
+    )
+
+
+def _kind(status: str, error: str) -> EventKind:
     kind = STATUSES.get(status, EventKind.UNKNOWN)
+    if kind is EventKind.FAILED and error.isascii() and error.isdecimal():
+        return ERRORS.get(int(error[:9]), kind)
+    return kind
+
+
+def _moment(value: object, otherwise: datetime) -> datetime:
+    try:
+        return parsedate_to_datetime(str(value))
+    except ValueError:
+        return otherwise
+
+
+def _status(fields: dict[str, str], message_id: str, status: str, request: WebhookRequest) -> Event:
     error = fields.get("ErrorCode", "")
-    if kind is EventKind.FAILED and error.isdecimal():
-        kind = ERRORS.get(int(error[:9]), kind)
+    kind = _kind(status, error)
     return Event(
         provider=PROVIDER,
         event_id=f"{message_id}:{status}"[:180],

@@ -2,7 +2,6 @@
 
 import base64
 import hmac
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,13 +24,14 @@ class SandboxSettings:
     """`[sandbox]`: the stand-in for both providers.
 
     `signing_key` is the secret it signs SendGrid's webhooks with, made by `notifier init`. `smtp_port` 0 means that it
-    takes no mail by SMTP. `keep_messages` is how many emails stay readable; of older ones only address and reference
-    are kept.
+    takes no mail by SMTP, -1 any free port; `smtp_pipelining` false makes every command wait for its answer.
+    `keep_messages` is how many emails stay readable; of older ones only address and reference are kept.
     """
 
     host: str = "127.0.0.1"
     port: int = 8026
     smtp_port: int = 0
+    smtp_pipelining: bool = True
     signing_key: str = ""
     keep_messages: int = 50_000
 
@@ -95,18 +95,6 @@ def generate_signing_key() -> tuple[str, str]:
     private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(private).decode(), base64.b64encode(public).decode()
-
-
-def generate_accounts() -> dict[str, str]:
-    """Return made-up credentials for every setting that needs one, by the setting's place."""
-    private, public = generate_signing_key()
-    return {
-        "sendgrid.api_key": f"SG.sandbox.{secrets.token_urlsafe(32)}",
-        "sendgrid.verification_key": public,
-        "sandbox.signing_key": private,
-        "twilio.account_sid": f"AC{secrets.token_hex(16)}",
-        "twilio.auth_token": secrets.token_hex(16),
-    }
 
 
 def _hmac(secret: str, text: str, algorithm: str) -> str:

@@ -19,7 +19,7 @@ from notifier.sandbox.accounts import Accounts, SandboxSettings
 from notifier.sandbox.behaviour import Answer, Behaviour, Dice
 from notifier.sandbox.postman import Postman, Reply
 from notifier.sandbox.sendgrid_api import SendGridDialect
-from notifier.sandbox.smtp_sink import SmtpSink
+from notifier.sandbox.smtp_sink import EXTENSIONS, SmtpSink
 from notifier.sandbox.store import Store
 from notifier.sandbox.twilio_api import TwilioDialect
 
@@ -48,16 +48,18 @@ class Sandbox:
         self._sites: list[web.BaseSite] = []
         self.url = ""
         self.smtp_port = 0
+        extensions = EXTENSIONS if settings.smtp_pipelining else ()
+        self._sink = SmtpSink(Store(0), extensions)
         self.behave(behaviour or Behaviour())
         self._start_over()
 
     def behave(self, behaviour: Behaviour) -> None:
         """Change how requests, messages and webhooks are treated from now on."""
-        self.dice = Dice(behaviour)
+        self.dice = self._sink.dice = Dice(behaviour)
 
     def _start_over(self) -> None:
         base = self._webhook_url
-        self.store = Store(self._settings.keep_messages)
+        self.store = self._sink.store = Store(self._settings.keep_messages)
         self._sendgrid = SendGridDialect(self.store, self._accounts, f"{base}/webhooks/sendgrid/events" if base else "")
         self._twilio = TwilioDialect(self.store, self._accounts, f"{base}/webhooks/twilio/inbound" if base else "")
         self._routes: dict[tuple[str, str], Handler] = {
@@ -79,7 +81,6 @@ class Sandbox:
         self._postman = Postman(self.store.counts)
         self._runner = web.ServerRunner(web.Server(self._answer, access_log=None, read_bufsize=READ_BUFFER_BYTES))
         await self._runner.setup()
-        self._sink = SmtpSink(self.store)
         try:
             await web.TCPSite(self._runner, self._settings.host, self._settings.port).start()
             if self._settings.smtp_port:
@@ -219,7 +220,6 @@ class Sandbox:
         self.behave(Behaviour())
         self._start_over()
         self._postman.counts = self.store.counts
-        self._sink.store = self.store
         return _json(asdict(self.store.counts))
 
 

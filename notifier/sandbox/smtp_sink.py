@@ -1,21 +1,33 @@
-"""A mail server that takes everything and keeps only what must be counted; with or without PIPELINING."""
+"""A mail server that takes nearly everything, with or without PIPELINING, fast enough not to be what is measured."""
 
 import asyncio
 from collections.abc import Callable
 
+from notifier.sandbox.behaviour import Answer, Behaviour, Dice
 from notifier.sandbox.store import Store
 
 _MESSAGE_ID = b"Message-ID: <"
 _HEAD_BYTES = 4096
+EXTENSIONS = ("PIPELINING", "8BITMIME", "DSN", "SMTPUTF8")
 _END = b"\r\n.\r\n"
 
 
-class SmtpSink:
-    """The listening side. `pipelining` False hides the extension and answers one command at a time."""
+# The part of a reserved address before "@" (or "+") that asks for an answer to RCPT, and the answers to the dice.
+_SPECIAL = {b"refuse": b"550 5.1.1 No such person\r\n", b"defer": b"451 4.7.1 Come back later\r\n"}
+_DICE = {Answer.THROTTLE: b"452 4.3.2 Too much at once\r\n", Answer.FAIL: b"451 4.3.0 Out of order\r\n"}
+_HANGS_UP = {Answer.LOSE, Answer.HANG}
 
-    def __init__(self, store: Store, *, pipelining: bool = True) -> None:
+
+class SmtpSink:
+    """The listening side, under the same dice as the rest of the sandbox.
+
+    `extensions` are what EHLO offers; without PIPELINING a client must wait for each answer.
+    """
+
+    def __init__(self, store: Store, extensions: tuple[str, ...] = EXTENSIONS) -> None:
         self.store = store
-        self.pipelining = pipelining
+        self.dice = Dice(Behaviour())
+        self.greeting = "".join(f"250-{name}\r\n" for name in ("sandbox.invalid", *extensions)) + "250 HELP\r\n"
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Transport] = set()
 
@@ -34,14 +46,14 @@ class SmtpSink:
                 transport.abort()
             await self._server.wait_closed()
 
-    def take(self, destination: bytes, arrived: bytes, start: int, end: int) -> bytes:
-        """Keep what must be counted of one mail, and return the answer to it."""
-        found = arrived.find(_MESSAGE_ID, start, min(end, start + _HEAD_BYTES))
+    def take(self, destination: bytes, mail: bytes) -> bytes:
+        """Keep one mail and return the answer to it."""
+        found = mail.find(_MESSAGE_ID, 0, _HEAD_BYTES)
         reference = b""
         if found >= 0:
             found += len(_MESSAGE_ID)
-            reference = arrived[found : arrived.find(b"@", found, end)]
-        self.store.add_smtp(reference.decode("ascii", "replace"), destination.decode("utf-8", "replace"))
+            reference = mail[found : mail.find(b"@", found)]
+        self.store.add_smtp(reference.decode("ascii", "replace"), destination.decode("utf-8", "replace"), mail)
         return b"250 2.0.0 Ok: taken\r\n"
 
 
@@ -54,6 +66,7 @@ class _Visit(asyncio.Protocol):
         self._rest = b""
         self._recipient = b""
         self._in_mail = False
+        self._answer_due = Answer.TAKE
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker: a TCP server makes no other
@@ -83,21 +96,34 @@ class _Visit(asyncio.Protocol):
         """Return the answer to a command, or to a mail."""
         if self._in_mail:
             self._in_mail = False
-            return self._sink.take(self._recipient, arrived, start, end)
+            taken = self._sink.take(self._recipient, arrived[start : end + 2])
+            if self._answer_due in _HANGS_UP:
+                self._transport.abort()
+            return taken
         line = arrived[start:end]
         return _ANSWERS.get(line[:4].upper(), _unknown)(self, line)
 
     def ehlo(self, _line: bytes) -> bytes:
-        extensions = [b"250-sandbox.invalid", b"250-8BITMIME", b"250-DSN", b"250 SMTPUTF8"]
-        if self._sink.pipelining:
-            extensions.insert(1, b"250-PIPELINING")
-        return b"\r\n".join(extensions) + b"\r\n"
+        return self._sink.greeting.encode()
 
     def rcpt(self, line: bytes) -> bytes:
         self._recipient = line[line.find(b"<") + 1 : line.find(b">")]
-        return b"250 2.1.5 Ok\r\n"
+        self._answer_due = self._sink.dice.answer()
+        if self._answer_due is Answer.CUT:
+            self._transport.abort()
+        special = self._recipient.partition(b"@")[0].partition(b"+")[0]
+        refused = _SPECIAL.get(special) or _DICE.get(self._answer_due)
+        if refused:
+            self._recipient = b""
+        return refused or b"250 2.1.5 Ok\r\n"
+
+    def mail(self, _line: bytes) -> bytes:
+        self._recipient = b""
+        return b"250 2.1.0 Ok\r\n"
 
     def data(self, _line: bytes) -> bytes:
+        if not self._recipient:
+            return b"503 5.5.1 No valid recipients\r\n"
         self._in_mail = True
         return b"354 End data with <CR><LF>.<CR><LF>\r\n"
 
@@ -117,7 +143,7 @@ def _unknown(_visit: _Visit, _line: bytes) -> bytes:
 _ANSWERS: dict[bytes, Callable[[_Visit, bytes], bytes]] = {
     b"EHLO": _Visit.ehlo,
     b"HELO": _ok,
-    b"MAIL": _ok,
+    b"MAIL": _Visit.mail,
     b"RCPT": _Visit.rcpt,
     b"DATA": _Visit.data,
     b"RSET": _ok,

@@ -1,14 +1,17 @@
 """What the sandbox received. Emails are kept by request, in columns, because a million of them must fit."""
 
+import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email import message_from_bytes, policy
 from typing import Any
 
 from notifier.sandbox.behaviour import Outcome
 
 _SEPARATOR = "\n"
+_SMTP_MAILS_KEPT = 1000
 
 
 @dataclass(slots=True)
@@ -84,6 +87,7 @@ class Store:
     smtp: list[tuple[str, str]] = field(default_factory=list)
     sms_by_sid: dict[str, Sms] = field(default_factory=dict)
     sms_by_number: dict[str, list[Sms]] = field(default_factory=dict)
+    _smtp_mails: deque[tuple[float, int, bytes]] = field(default_factory=lambda: deque(maxlen=_SMTP_MAILS_KEPT))
     _readable: deque[MailRequest] = field(default_factory=deque)
     _readable_size: int = 0
 
@@ -98,9 +102,10 @@ class Store:
             oldest.personal = None
             self._readable_size -= oldest.size
 
-    def add_smtp(self, reference: str, destination: str) -> None:
-        """Keep who a mail by SMTP was for, and its reference."""
+    def add_smtp(self, reference: str, destination: str, mail: bytes) -> None:
+        """Keep who a mail by SMTP was for, and its reference; the newest mails stay readable."""
         self.smtp.append((reference, destination))
+        self._smtp_mails.append((time.time(), len(self.smtp) - 1, mail))
         self.counts.email += 1
 
     def add_sms(self, sms: Sms) -> None:
@@ -121,7 +126,8 @@ class Store:
 
     def messages(self, *, limit: int, to: str = "") -> list[dict[str, Any]]:
         """Return the newest messages, both channels together, as a person reads them."""
-        found = [*_first(limit, self._emails(to)), *_first(limit, self._texts(to))]
+        each = (self._emails(to), self._mails(to), self._texts(to))
+        found = [message for several in each for message in _first(limit, several)]
         found.sort(key=lambda message: message["received_at"], reverse=True)
         return found[:limit]
 
@@ -139,6 +145,12 @@ class Store:
             for place, destination in reversed(list(enumerate(request.destinations))):
                 if not to or destination == to:
                     yield _email(request, place)
+
+    def _mails(self, to: str) -> Iterator[dict[str, Any]]:
+        for received_at, place, mail in reversed(self._smtp_mails):
+            reference, destination = self.smtp[place]
+            if not to or destination == to:
+                yield _mail(received_at, place, reference, destination, mail)
 
     def _texts(self, to: str) -> Iterator[dict[str, Any]]:
         for sms in reversed(self.sms_by_number.get(to, []) if to else self.sms):
@@ -185,6 +197,25 @@ def _email(request: MailRequest, place: int) -> dict[str, Any]:
         "headers": {**request.content["headers"], **personal.get("headers", {})},
         "received_at": moment(request.received_at),
         "status": str(request.status(place)),
+    }
+
+
+def _mail(received_at: float, place: int, reference: str, destination: str, mail: bytes) -> dict[str, Any]:
+    parsed = message_from_bytes(mail, policy=policy.default)
+    parts = {part.get_content_type(): part for part in parsed.walk() if part.get_content_maintype() == "text"}
+    texts = {kind: str(part.get_content()) for kind, part in parts.items()}
+    return {
+        "channel": "email",
+        "id": f"smtp.{place}",
+        "to": destination,
+        "from": str(parsed["From"]),
+        "reference": reference,
+        "subject": str(parsed["Subject"]),
+        "text": texts.get("text/plain", ""),
+        "html": texts.get("text/html", ""),
+        "headers": {name: str(value) for name, value in parsed.items()},
+        "received_at": moment(received_at),
+        "status": "accepted",
     }
 
 

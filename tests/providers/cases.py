@@ -13,7 +13,7 @@ from notifier.providers.sendgrid import SendGrid, SendGridSettings
 from notifier.providers.twilio import Twilio, TwilioSettings
 from notifier.sandbox.accounts import Accounts
 from notifier.vocabulary import EventKind
-from tests.sandbox.letters import ACCOUNTS, MADE_UP
+from tests.sandbox.letters import ACCOUNTS, VERIFICATION_KEY
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 URL = "https://n.police.example/webhooks/x?ref=reference-0"
@@ -95,7 +95,7 @@ TWILIO_WORDS: list[tuple[dict[str, Any], EventKind, str | None]] = [
 CASES = [
     Case(
         "sendgrid",
-        lambda: SendGrid(SendGridSettings("key", MADE_UP["sendgrid.verification_key"])),
+        lambda: SendGrid(SendGridSettings("key", VERIFICATION_KEY)),
         _sendgrid_request,
         _sendgrid,
         [

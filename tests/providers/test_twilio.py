@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from notifier.providers.base import AccountTrouble, Ambiguous, Permanent, ProviderError, Temporary
 from notifier.providers.twilio import REFUSALS, Twilio, TwilioSettings, refusal
-from notifier.vocabulary import Envelope
+from notifier.vocabulary import Envelope, EventKind
 from tests.sandbox.letters import ACCOUNTS, EMAIL, SMS, Scene, scene, texts
 
 ONE = "+61480000001"
@@ -149,3 +150,23 @@ def test_each_error_code_has_one_meaning(code: int, kind: type[ProviderError]) -
 def test_an_unknown_code_is_judged_by_its_status(status: int, kind: type[ProviderError]) -> None:
     assert type(refusal(status, 99999, {})) is kind
     assert type(refusal(status, None, {})) is kind
+
+
+async def test_a_message_whose_answer_was_lost_is_found_again_by_number_and_text(stage: Scene) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=5)
+    stage.behave(lose_rate=1)
+    await stage.twilio.send(SMS, texts(ONE))
+    stage.behave()
+    await stage.twilio.send(SMS, texts("+61480000002"))
+    (event,) = await stage.twilio.find(ONE, after=before)
+    assert (event.destination, event.text) == (ONE, "Hello Mina, please read this.")
+    assert event.message_id == stage.sandbox.store.sms[0].sid
+    assert event.kind in {EventKind.ACCEPTED, EventKind.DELIVERED}
+    assert await stage.twilio.find(ONE, after=before + timedelta(hours=1)) == []
+
+
+async def test_asking_for_a_record_can_fail_like_any_call(stage: Scene) -> None:
+    wrong = Twilio(TwilioSettings(ACCOUNTS.twilio_account_sid, "wrong", base_url=stage.sandbox.url), public_url="x")
+    with pytest.raises(AccountTrouble):
+        await wrong.find(ONE, after=datetime.now(UTC))
+    await wrong.close()

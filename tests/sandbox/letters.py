@@ -12,17 +12,17 @@ from aiohttp import ClientSession, web
 from notifier.providers.base import WebhookRequest
 from notifier.providers.sendgrid import SendGrid, SendGridSettings
 from notifier.providers.twilio import Twilio, TwilioSettings
-from notifier.sandbox.accounts import Accounts, SandboxSettings, generate_accounts
+from notifier.sandbox.accounts import Accounts, SandboxSettings, generate_signing_key
 from notifier.sandbox.behaviour import Behaviour
 from notifier.sandbox.server import Sandbox, serving
 from notifier.vocabulary import EmailMessage, Envelope, Part, PersonalField, SmsMessage, marker
 
-MADE_UP = generate_accounts()
+SIGNING_KEY, VERIFICATION_KEY = generate_signing_key()
 ACCOUNTS = Accounts(
-    sendgrid_api_key=MADE_UP["sendgrid.api_key"],
-    twilio_account_sid=MADE_UP["twilio.account_sid"],
-    twilio_auth_token=MADE_UP["twilio.auth_token"],
-    signing_key=MADE_UP["sandbox.signing_key"],
+    sendgrid_api_key="SG.made.up",
+    twilio_account_sid=f"AC{'0' * 32}",
+    twilio_auth_token="0123456789abcdef0123456789abcdef",
+    signing_key=SIGNING_KEY,
 )
 
 NAME_TEXT = marker(PersonalField.GIVEN_NAME, Part.TEXT)
@@ -130,7 +130,7 @@ async def scene(accounts: Accounts = ACCOUNTS, *, timeout_s: float = 5.0) -> Asy
             sendgrid = SendGrid(
                 SendGridSettings(
                     api_key=accounts.sendgrid_api_key,
-                    verification_key=MADE_UP["sendgrid.verification_key"],
+                    verification_key=VERIFICATION_KEY,
                     base_url=sandbox.url,
                     timeout_s=timeout_s,
                 )
