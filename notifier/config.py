@@ -148,7 +148,7 @@ def _read_file(path: Path) -> dict[str, tuple[str, Any]]:
         for key, value in pairs:
             place = f"{section}.{key}" if key else section
             if place not in known:
-                raise Invalid(f"{path}: there is no setting {place!r}; docs/settings.md lists every one")
+                raise Invalid(f"{path}: there is no setting {place!r}; config/notifier.toml shows every one")
             found[place] = (f"{path}, {place}", value)
     return found
 

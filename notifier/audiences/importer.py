@@ -36,7 +36,7 @@ _COLUMNS = ("import_id", *JudgedRow._fields)
 
 @dataclass(frozen=True, slots=True)
 class ImportSettings:
-    """`[imports]`: when an upload needs a second look.
+    """`[lists]`: when an upload needs a second look.
 
     `removal_guard_percent`: a replacing import that would remove more than this share of a list is refused until the
     number of removals is confirmed. `shared_by_many`: an address on more rows than this is taken for the school's own.

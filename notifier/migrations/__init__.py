@@ -12,16 +12,16 @@ from notifier.kit.db import Database
 
 def upgrade(database: Database) -> None:
     """Bring a database up to the newest revision."""
-    config = _config()
+    settings = config()
     with database.engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")
         connection.commit()
 
 
 def pending(database: Database) -> list[str]:
     """Return the revisions a database lacks, oldest first."""
-    newest_first = [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
+    newest_first = [script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()]
     with database.engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     if current in newest_first:
@@ -29,7 +29,8 @@ def pending(database: Database) -> list[str]:
     return newest_first[::-1]
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    return config
+def config() -> Config:
+    """Return what Alembic needs to know; a connection is handed over in its attributes."""
+    settings = Config()
+    settings.set_main_option("script_location", str(Path(__file__).parent))
+    return settings
