@@ -85,7 +85,7 @@ def judged(rows: Iterable[tuple[int, Sequence[str]]], judge: Judge, *, max_rows:
     while part := list(islice(some, SLICE)):
         count += len(part)
         if count > max_rows:
-            raise Invalid(f"The file has more than {max_rows} rows; split it, or raise the setting imports.max_rows")
+            raise Invalid(f"The file has more than {max_rows} rows; split it, or raise the setting lists.max_rows")
         yield part
 
 

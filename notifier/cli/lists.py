@@ -44,13 +44,14 @@ def create(
     if language is not None and tag is None:
         raise Invalid(f"{language!r} is no language; write its tag (ar) or its name (Arabic)")
     with house() as opened, opened.database.transaction() as session:
+        place = opened.atlas.region(region)
         made = lists.create_list(
             session,
             lists.NewList(
                 code=code,
                 name=name,
-                region=region,
-                country=region.split("-")[0],
+                region=place.code,
+                country=place.country,
                 readers=readers,
                 lawful_basis=basis,
                 attested_by=actor,
@@ -87,7 +88,7 @@ def import_(
                 importer.carry_out(
                     session,
                     import_id,
-                    importer.ImportSettings(),
+                    opened.settings.lists,
                     actor=actor,
                     now=utc_now(),
                     confirmed_removals=confirm_removals,
@@ -104,7 +105,7 @@ def show_import(
     opened: House, code: str, file: Path, *, mode: ImportMode, mapping: dict[str, str], actor: str
 ) -> tuple[int, Difference]:
     """Read and judge a file for a list and work out the difference, slice by slice; return the import and it."""
-    settings = importer.ImportSettings()
+    settings = opened.settings.lists
     if not file.is_file():
         raise Invalid(f"There is no file {file}")
     with opened.database.transaction() as session:
