@@ -16,7 +16,6 @@ from notifier.sandbox.store import MailRequest, Store, joined
 
 MAX_REQUEST_BYTES = 30_000_000
 EVENTS_PER_POST = 500
-_KEPT = ("from", "subject", "content")
 
 # The events each outcome is told by, in the order in which the real service tells them.
 STORIES: dict[Outcome, tuple[str, ...]] = {
@@ -78,7 +77,7 @@ class SendGridDialect:
             return Reply(400, orjson.dumps({"errors": errors})), {}
         return None, document
 
-    def take(self, document: dict[str, Any], dice: Dice) -> tuple[Reply, list[Letter]]:
+    def take(self, document: dict[str, Any], body: bytes, dice: Dice) -> tuple[Reply, list[Letter]]:
         """Accept a judged request: keep it, and return the answer and the letters that will tell what became of it."""
         if document.get("mail_settings", {}).get("sandbox_mode", {}).get("enable"):
             return Reply(200, b""), []
@@ -88,11 +87,10 @@ class SendGridDialect:
         request = MailRequest(
             received_at=time.time(),
             message_id=secrets.token_urlsafe(16),
-            content={name: document.get(name) for name in _KEPT} | {"headers": document.get("headers", {})},
+            body=body,
             size=len(recipients),
             destinations_text=joined(destinations),
             references_text=joined([row.get("custom_args", {}).get(REFERENCE_ARGUMENT, "") for _, row in recipients]),
-            personal=[row for _, row in recipients],
             outcomes=dice.email_outcomes(destinations),
         )
         self._store.add_mail(request)

@@ -123,7 +123,7 @@ class Sandbox:
         refusal, document = self._sendgrid.judge(request.headers, body)
         if refusal is not None:
             return await self._finish(request, refusal)
-        reply, letters = self._sendgrid.take(document, self.dice)
+        reply, letters = self._sendgrid.take(document, body, self.dice)
         self._postman.take(letters, self.dice)
         return await self._finish(request, reply, answer)
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from typing import Any
 
+import orjson
+
 from notifier.sandbox.behaviour import Outcome
 
 _SEPARATOR = "\n"
@@ -16,18 +18,17 @@ _SMTP_MAILS_KEPT = 1000
 
 @dataclass(slots=True)
 class MailRequest:
-    """One accepted request: what is the same for all, and a column for each thing that is not.
+    """One accepted request: a column for each thing that must be known for ever, and the rest as it came.
 
-    `personal` holds the personalizations until they are too old to be looked at.
+    `body` is the request itself, read again only when somebody looks, and dropped when it is too old for that.
     """
 
     received_at: float
     message_id: str
-    content: dict[str, Any]
+    body: bytes
     size: int
     destinations_text: str
     references_text: str
-    personal: list[dict[str, Any]] | None
     outcomes: dict[int, Outcome]
     told: bool = False
 
@@ -92,14 +93,14 @@ class Store:
     _readable_size: int = 0
 
     def add_mail(self, request: MailRequest) -> None:
-        """Keep an accepted request; forget the personal values of the oldest when there are too many."""
+        """Keep an accepted request; forget the texts of the oldest when there are too many."""
         self.mail.append(request)
         self.counts.email += request.size
         self._readable.append(request)
         self._readable_size += request.size
         while self._readable_size > self.keep_messages and len(self._readable) > 1:
             oldest = self._readable.popleft()
-            oldest.personal = None
+            oldest.body = b""
             self._readable_size -= oldest.size
 
     def add_smtp(self, reference: str, destination: str, mail: bytes) -> None:
@@ -135,16 +136,17 @@ class Store:
         """Return one email, HTML included."""
         for request in reversed(self.mail):
             if request.message_id == message_id and 0 <= place < request.size:
-                return _email(request, place)
+                return _email(request, _open(request), place)
         return None
 
     def _emails(self, to: str) -> Iterator[dict[str, Any]]:
         for request in reversed(self.mail):
             if to and to not in request.destinations_text:
                 continue
+            opened = _open(request)
             for place, destination in reversed(list(enumerate(request.destinations))):
                 if not to or destination == to:
-                    yield _email(request, place)
+                    yield _email(request, opened, place)
 
     def _mails(self, to: str) -> Iterator[dict[str, Any]]:
         for received_at, place, mail in reversed(self._smtp_mails):
@@ -181,20 +183,36 @@ def _first(limit: int, found: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
     return [message for message, _ in zip(found, range(limit), strict=False)]
 
 
-def _email(request: MailRequest, place: int) -> dict[str, Any]:
-    personal = request.personal[place] if request.personal else {}
+@dataclass(slots=True)
+class _Opened:
+    """A request read again: what is the same for all, and the personalization each recipient belongs to."""
+
+    shared: dict[str, Any]
+    personal: list[dict[str, Any]]
+    destinations: list[str]
+    references: list[str]
+
+
+def _open(request: MailRequest) -> _Opened:
+    shared = orjson.loads(request.body) if request.body else {}
+    rows = [row for row in shared.get("personalizations", []) for _ in row["to"]]
+    return _Opened(shared, rows or [{}] * request.size, request.destinations, request.references)
+
+
+def _email(request: MailRequest, opened: _Opened, place: int) -> dict[str, Any]:
+    personal, shared = opened.personal[place], opened.shared
     values = personal.get("substitutions", {})
-    texts = {part["type"]: _substituted(part["value"], values) for part in request.content["content"]}
+    texts = {part["type"]: _substituted(part["value"], values) for part in shared.get("content", [])}
     return {
         "channel": "email",
         "id": f"{request.message_id}.{place}",
-        "to": request.destinations[place],
-        "from": request.content["from"],
-        "reference": request.references[place],
-        "subject": _substituted(personal.get("subject", request.content["subject"]), values),
+        "to": opened.destinations[place],
+        "from": shared.get("from"),
+        "reference": opened.references[place],
+        "subject": _substituted(personal.get("subject") or shared.get("subject", ""), values),
         "text": texts.get("text/plain", ""),
         "html": texts.get("text/html", ""),
-        "headers": {**request.content["headers"], **personal.get("headers", {})},
+        "headers": {**shared.get("headers", {}), **personal.get("headers", {})},
         "received_at": moment(request.received_at),
         "status": str(request.status(place)),
     }
