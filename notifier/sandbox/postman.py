@@ -36,6 +36,7 @@ class Letter:
     retries: int = SENDGRID_RETRIES
     tried: int = 0
     on_posted: Callable[[], None] = lambda: None
+    counts: Counts = field(default_factory=Counts)
 
 
 class Postman:
@@ -69,7 +70,7 @@ class Postman:
 
     def take(self, letters: Iterable[Letter], dice: Dice) -> None:
         """Accept letters, in the order and at the times the behaviour asks for."""
-        pile = list(letters)
+        pile = [replace(letter, counts=self.counts) for letter in letters]
         pile += [letter for letter in pile if dice.happens(dice.behaviour.duplicate_rate)]
         dice.shuffle(pile)
         self.counts.webhooks_pending += len(pile)
@@ -108,11 +109,11 @@ class Postman:
             letter = await self._waiting.get()
             status, _, _ = await self.post(letter)
             if 200 <= status < 300:  # noqa: PLR2004 - the class of success
-                self.counts.webhooks_posted += 1
-                self.counts.webhooks_pending -= 1
+                letter.counts.webhooks_posted += 1
+                letter.counts.webhooks_pending -= 1
                 letter.on_posted()
             elif letter.tried < letter.retries:
                 self._put(replace(letter, tried=letter.tried + 1), FIRST_WAIT_S * 2**letter.tried)
             else:
-                self.counts.webhooks_failed += 1
-                self.counts.webhooks_pending -= 1
+                letter.counts.webhooks_failed += 1
+                letter.counts.webhooks_pending -= 1

@@ -77,7 +77,9 @@ class Sandbox:
         }
 
     async def start(self) -> None:
-        """Begin to listen. Raises Conflict if the port is taken."""
+        """Begin to listen. Raises Conflict if the port is taken, Invalid if there is no key to sign webhooks with."""
+        if self._webhook_url:
+            self._accounts.sign_events("0", b"")
         self._postman = Postman(self.store.counts)
         self._runner = web.ServerRunner(web.Server(self._answer, access_log=None, read_bufsize=READ_BUFFER_BYTES))
         await self._runner.setup()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -32,6 +33,7 @@ class MailServer:
 
     extensions: tuple[str, ...] = ("PIPELINING", "DSN")
     says: Callable[[str, str], str | None] = usual
+    protection: ssl.SSLContext | None = None
     mails: list[tuple[str, bytes]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     visits: int = 0
@@ -60,6 +62,9 @@ class _Visit:
             self._server.said.append(line)
             if verb in {"EHLO", "HELO"}:
                 self._hello()
+            elif verb == "STAR" and self._server.protection is not None:
+                self._writer.write(b"220 2.0.0 go on\r\n")
+                await self._writer.start_tls(self._server.protection)
             elif not await self._answer(verb, line):
                 return
 
@@ -99,10 +104,10 @@ class _Visit:
 
 
 @contextlib.asynccontextmanager
-async def mail_server(**how: object) -> AsyncIterator[MailServer]:
-    """Run a mail server on any free port."""
+async def mail_server(*, tls: ssl.SSLContext | None = None, **how: object) -> AsyncIterator[MailServer]:
+    """Run a mail server on any free port, behind TLS from the first byte if `tls` is given."""
     server = MailServer(**how)  # type: ignore[arg-type]
-    listening = await asyncio.start_server(server.visit, "127.0.0.1", 0)
+    listening = await asyncio.start_server(server.visit, "127.0.0.1", 0, ssl=tls)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server

@@ -1,12 +1,19 @@
 """The SMTP adapter against a server that follows a script."""
 
 import email
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import policy
+from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from notifier.providers.base import (
     AccountTrouble,
@@ -240,6 +247,58 @@ async def test_a_server_without_tls_is_not_talked_to_where_tls_is_asked_for() ->
         with pytest.raises(Temporary):
             await smtp.send(EMAIL, emails(*ADDRESSES))
     assert not any(line.startswith("MAIL") for line in server.said)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for this machine that nobody but the test trusts, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail.example")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("certificate") / "mail.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(made.public_bytes(Encoding.PEM) + private)
+    return path
+
+
+def _protection(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.mark.parametrize("security", [Security.TLS, Security.STARTTLS])
+async def test_a_protected_connection_is_taken_over_like_any_other(certificate: Path, security: Security) -> None:
+    context = _protection(certificate)
+    starts = {"tls": context} if security is Security.TLS else {}
+    offered = ("PIPELINING", "STARTTLS")
+    async with (
+        mail_server(extensions=offered, protection=context, **starts) as server,
+        relay(server, security=security, ca_file=str(certificate)) as smtp,
+    ):
+        for _ in range(2):
+            assert kinds(await smtp.send(EMAIL, emails(*ADDRESSES))) == ["taken"] * 6
+    assert len(server.mails) == 12
+    assert server.visits == 1
+
+
+async def test_a_relay_with_a_certificate_nobody_vouches_for_gets_nothing(certificate: Path) -> None:
+    async with mail_server(tls=_protection(certificate)) as server, relay(server, security=Security.TLS) as smtp:
+        with pytest.raises(Temporary):
+            await smtp.send(EMAIL, emails(*ADDRESSES))
+    assert server.mails == []
 
 
 @pytest.mark.parametrize("address", ["two words@families.example", "x@y>\r\nRCPT TO:<z@families.example", "nobody", ""])

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientSession, encode_basic_auth
 
 from notifier.kit.errors import Conflict, Invalid
-from notifier.sandbox.accounts import SandboxSettings, generate_signing_key
+from notifier.sandbox.accounts import Accounts, SandboxSettings, generate_signing_key
 from notifier.sandbox.behaviour import Behaviour
 from notifier.sandbox.server import Sandbox, running, serving
 from tests.sandbox.letters import ACCOUNTS, EMAIL, SMS, Scene, emails, texts
@@ -225,3 +225,9 @@ def test_a_missing_signing_key_is_refused_before_anything_is_signed() -> None:
         type(ACCOUNTS)("", "", "", "").sign_events("0", b"")
     private, public = generate_signing_key()
     assert private != public
+
+
+async def test_a_sandbox_that_shall_post_webhooks_needs_a_key_from_the_start() -> None:
+    keyless = Accounts("key", "AC1", "token", "")
+    with pytest.raises(Invalid, match="notifier init"):
+        await Sandbox(SandboxSettings(port=0), keyless, webhook_url="http://127.0.0.1:1").start()
