@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email import policy
 from email.parser import BytesParser
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -117,7 +118,7 @@ def _event(item: object, received_at: datetime) -> Event:
         occurred_at=_moment(raw.get("timestamp"), received_at),
         reference=_text(raw.get(REFERENCE_ARGUMENT), _ID_LENGTH),
         destination=_text(raw.get("email"), 254),
-        message_id=_text(str(raw.get("sg_message_id") or "").split(".", 1)[0], 80),
+        message_id=_text(str(raw.get("sg_message_id") or "").partition(".")[0], 80),
         code=_text(code, _CODE_LENGTH),
         detail=_text(raw.get("reason") or raw.get("response"), _DETAIL_LENGTH),
         raw=raw,
@@ -239,11 +240,18 @@ def _event_id(raw: dict[str, Any]) -> str:
 def _moment(value: object, otherwise: datetime) -> datetime:
     """Read a unix time, in seconds or (in marketing events) milliseconds."""
     try:
-        seconds = float(value)  # type: ignore[arg-type]
-        return datetime.fromtimestamp(seconds / 1000 if seconds > _MILLISECONDS_FROM else seconds, UTC)
+        return _at(float(value))  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError, OSError):
         return otherwise
 
 
+@lru_cache(maxsize=256)
+def _at(seconds: float) -> datetime:
+    """Return the moment of a unix time; the events of one post share a few seconds."""
+    return datetime.fromtimestamp(seconds / 1000 if seconds > _MILLISECONDS_FROM else seconds, UTC)
+
+
 def _text(value: object, length: int) -> str | None:
-    return str(value)[:length] if value not in (None, "") else None
+    if not value and value != 0:
+        return None
+    return value[:length] if type(value) is str else str(value)[:length]
