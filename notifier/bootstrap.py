@@ -207,6 +207,7 @@ class House:
             worker=settings.worker,
             ticks=settings.ticks,
             planning=settings.planning,
+            doubt=settings.doubt,
             retry=settings.retry,
             circuit=settings.circuit,
         )

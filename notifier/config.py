@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from notifier.audiences.importer import ImportSettings
 from notifier.content.settings import ContentSettings
 from notifier.delivery.answers import RetrySettings
+from notifier.delivery.doubt import DoubtSettings
 from notifier.delivery.planner import PlanSettings
 from notifier.kit.errors import Invalid
 from notifier.providers.outbox import OutboxSettings
@@ -99,6 +100,7 @@ class Settings:
     lists: ImportSettings = field(default_factory=ImportSettings)
     planning: PlanSettings = field(default_factory=PlanSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
+    doubt: DoubtSettings = field(default_factory=DoubtSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
     circuit: CircuitSettings = field(default_factory=CircuitSettings)
     ticks: TickSettings = field(default_factory=TickSettings)

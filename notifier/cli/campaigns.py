@@ -11,7 +11,7 @@ from notifier.campaigns import desk, lifecycle, schedule
 from notifier.campaigns.approval import fingerprint
 from notifier.campaigns.models import Campaign
 from notifier.cli.frame import ActorOption, JsonFlag, house, moment, print_json, print_table, say
-from notifier.delivery import control
+from notifier.delivery import control, doubt
 from notifier.delivery.status import DeliveryStatus
 from notifier.kit.clock import utc_now
 from notifier.reports import progress as reports
@@ -124,6 +124,28 @@ def cancel(campaign_id: int, actor: ActorOption, reason: ReasonOption = "", as_j
         by = users.find(session, actor)
         campaign = control.cancel(session, campaign_id, by=by, reason=reason or None, now=utc_now())
         _tell(campaign, as_json, "Cancelled.")
+
+
+@app.command()
+def resolve(
+    campaign_id: int,
+    actor: ActorOption,
+    sent: Annotated[bool, typer.Option("--sent", help="The provider took it: count it as accepted.")] = False,
+    resend: Annotated[bool, typer.Option("--resend", help="The provider never had it: send it again.")] = False,
+    attempt: Annotated[int | None, typer.Option(help="Only this attempt; left out: every one in doubt.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Settle what is unknown, when a person has found out whether the provider took it."""
+    if sent == resend:
+        raise typer.BadParameter("say either --sent or --resend")
+    say_so = doubt.said_sent if sent else doubt.said_not_sent
+    with house() as opened, opened.database.transaction() as session:
+        by = users.find(session, actor)
+        moved = say_so(session, campaign_id, by=by, attempt=attempt, now=utc_now())
+    if as_json:
+        print_json({"campaign": campaign_id, "decision": "sent" if sent else "resend", "deliveries": moved})
+        return
+    say(f"Campaign {campaign_id}: {moved} deliveries {'count as accepted' if sent else 'are queued again'}.")
 
 
 @app.command("list")

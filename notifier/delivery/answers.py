@@ -16,20 +16,21 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import cast
 
-from sqlalchemy import Table, bindparam, insert, or_, update
+from sqlalchemy import Table, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from notifier.audiences import suppressions
 from notifier.delivery import control, queue
-from notifier.delivery.batches import reserve_ids
-from notifier.delivery.models import Attempt, Batch, Delivery
+from notifier.delivery.again import queue_again
+from notifier.delivery.models import Attempt, Delivery
+from notifier.delivery.queue import DOUBT_OPEN
 from notifier.delivery.sender import Group
 from notifier.delivery.status import DeliveryStatus, advance, sources
 from notifier.providers.base import AccountTrouble, Ambiguous, Permanent, ProviderError, Receipt, Temporary
 from notifier.vocabulary import SuppressionReason
 
 # The provider's words for "this person has opted out with us": not a failure to repeat, but a decision to respect.
-OPTED_OUT_CODES = frozenset({"21610"})
+OPTED_OUT_CODES = frozenset({"opt_out"})
 GAVE_UP = "gave_up"
 
 _OUTCOMES: dict[type[ProviderError], str] = {
@@ -71,8 +72,10 @@ def record(
     if group.last:
         queue.complete(session, group.claim)
     if isinstance(answer, ProviderError):
-        _close_attempt(session, group, now, outcome=_OUTCOMES[type(answer)], code=answer.code, detail=answer.detail)
-        _refused(session, group, group.delivery_ids, answer, retry=retry, chance=chance, now=now)
+        outcome, in_doubt = _OUTCOMES[type(answer)], isinstance(answer, Ambiguous)
+        _close_attempt(session, group, now, outcome=outcome, code=answer.code, detail=answer.detail, in_doubt=in_doubt)
+        ids = _still_of(session, group, group.delivery_ids)
+        _refused(session, group, ids, answer, retry=retry, chance=chance, now=now)
         return
     _accepted(session, group, answer, now)
     refusals: dict[tuple[type[ProviderError], str], list[int]] = {}
@@ -84,7 +87,14 @@ def record(
             errors[kind] = receipt.error
     for kind, places in refusals.items():
         _refused_each(session, group, places, errors[kind], retry=retry, chance=chance, now=now)
-    _close_attempt(session, group, now, outcome="partly" if refusals else "accepted", message_id=_one_id(answer))
+    _close_attempt(
+        session,
+        group,
+        now,
+        outcome="partly" if refusals else "accepted",
+        message_id=_one_id(answer),
+        in_doubt=any(kind is Ambiguous for kind, _ in refusals),
+    )
 
 
 def _accepted(session: Session, group: Group, receipts: Sequence[Receipt], now: datetime) -> None:
@@ -112,6 +122,7 @@ def _accepted(session: Session, group: Group, receipts: Sequence[Receipt], now: 
             table.update()
             .where(
                 table.c.id == bindparam("the_id"),
+                table.c.attempt_id == group.attempt_id,
                 # Spelled out, because a list cannot be expanded in a statement that is run for many rows.
                 or_(*(table.c.status == status for status in sources(DeliveryStatus.ACCEPTED))),
             )
@@ -142,7 +153,7 @@ def _refused_each(
     now: datetime,
 ) -> None:
     """Settle recipients that were refused one by one."""
-    ids = [group.delivery_ids[place] for place in places]
+    ids = _still_of(session, group, [group.delivery_ids[place] for place in places])
     if not isinstance(error, Permanent):
         _refused(session, group, ids, error, retry=retry, chance=chance, now=now)
         return
@@ -174,7 +185,7 @@ def _refused(
     if isinstance(error, Ambiguous):
         advance(session, ids, DeliveryStatus.UNKNOWN, at=now, reason="ambiguous")
     elif isinstance(error, AccountTrouble):
-        _again(session, group, [ids], due_at=now, tries=claim.tries, now=now)
+        queue_again(session, claim, [ids], due_at=now, tries=claim.tries, now=now)
         control.hold(
             session, claim.campaign_id, reason=f"{group.provider} refuses our account: {error.detail}", now=now
         )
@@ -183,48 +194,23 @@ def _refused(
             advance(session, ids, DeliveryStatus.FAILED, at=now, reason=error.code or "refused")
         else:
             middle = len(ids) // 2
-            _again(session, group, [ids[:middle], ids[middle:]], due_at=now, tries=claim.tries, now=now)
+            queue_again(session, claim, [ids[:middle], ids[middle:]], due_at=now, tries=claim.tries, now=now)
     elif claim.tries + 1 >= retry.most:
         advance(session, ids, DeliveryStatus.FAILED, at=now, reason=GAVE_UP)
     else:
         due_at = now + retry.wait(claim.tries, error, chance)
-        _again(session, group, [ids], due_at=due_at, tries=claim.tries + 1, now=now)
+        queue_again(session, claim, [ids], due_at=due_at, tries=claim.tries + 1, now=now)
 
 
-def _again(
-    session: Session, group: Group, parts: list[list[int]], *, due_at: datetime, tries: int, now: datetime
-) -> None:
-    """Queue deliveries again in new batches of the same variant."""
-    claim = group.claim
-    first = reserve_ids(session, len(parts))
-    status = control.batch_status(session, claim.campaign_id)
-    session.execute(
-        insert(Batch),
-        [
-            {
-                "id": first + place,
-                "campaign_id": claim.campaign_id,
-                "wave_id": claim.wave_id,
-                "variant_id": claim.variant_id,
-                "channel": claim.channel,
-                "priority": claim.priority,
-                "due_at": due_at,
-                "expires_at": claim.expires_at,
-                "size": len(part),
-                "tries": tries,
-                "status": status,
-            }
-            for place, part in enumerate(parts)
-        ],
-    )
-    for place, part in enumerate(parts):
-        advance(session, part, DeliveryStatus.QUEUED, at=now)
-        session.execute(
-            update(Delivery)
-            .where(Delivery.id.in_(part), Delivery.status == DeliveryStatus.QUEUED)
-            .values(batch_id=first + place, attempt_id=None),
-            execution_options={"synchronize_session": False},
+def _still_of(session: Session, group: Group, ids: list[int]) -> list[int]:
+    """Leave out whom another attempt has taken over: a refusal that comes so late is no longer about them."""
+    return list(
+        session.scalars(
+            select(Delivery.id)
+            .where(Delivery.id.in_(ids), Delivery.attempt_id == group.attempt_id)
+            .order_by(Delivery.id)
         )
+    )
 
 
 def _close_attempt(
@@ -236,6 +222,7 @@ def _close_attempt(
     code: str | None = None,
     detail: str | None = None,
     message_id: str | None = None,
+    in_doubt: bool = False,
 ) -> None:
     session.execute(
         update(Attempt)
@@ -245,6 +232,7 @@ def _close_attempt(
             code=(code or None) and code[:40],
             detail=detail,
             provider_message_id=message_id,
+            doubt=DOUBT_OPEN if in_doubt else None,
             duration_ms=round((now - group.started_at).total_seconds() * 1000),
         )
     )

@@ -15,7 +15,8 @@ from notifier.campaigns import lifecycle, schedule
 from notifier.campaigns.lifecycle import CampaignStatus
 from notifier.campaigns.models import Campaign
 from notifier.delivery.batches import BatchStatus
-from notifier.delivery.models import Batch, Delivery, Wave
+from notifier.delivery.models import Attempt, Batch, Delivery, Wave
+from notifier.delivery.queue import DOUBT_OPEN
 from notifier.delivery.status import DeliveryStatus, move
 from notifier.delivery.waves import WaveStatus, open_waves
 
@@ -84,9 +85,10 @@ def cancel(session: Session, campaign_id: int, *, by: User, reason: str | None, 
 def finish(session: Session, *, now: datetime) -> list[int]:
     """Close every campaign that has nothing left to plan or to send; return them."""
     unplanned = exists().where(Wave.campaign_id == Campaign.id, Wave.status.in_([WaveStatus.PENDING, WaveStatus.HELD]))
+    in_doubt = exists().where(Attempt.campaign_id == Campaign.id, Attempt.doubt == DOUBT_OPEN)
     unsent = exists().where(Batch.campaign_id == Campaign.id, Batch.status.in_(_UNFINISHED))
     through = session.scalars(
-        select(Campaign.id).where(Campaign.status == CampaignStatus.SENDING, ~unplanned, ~unsent)
+        select(Campaign.id).where(Campaign.status == CampaignStatus.SENDING, ~unplanned, ~unsent, ~in_doubt)
     ).all()
     for campaign_id in through:
         lifecycle.finish(session, campaign_id, now=now)

@@ -8,7 +8,7 @@ from rows it has just read, and a check per row would cost more than the row (do
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from notifier.kit.db import Base, BigId
@@ -149,10 +149,28 @@ class Delivery(Base):
 
 
 class Attempt(Base):
-    """One call to a provider: intent before it, outcome after it. Without an outcome it was cut off."""
+    """One call to a provider: intent before it, outcome after it. Without an outcome it was cut off.
+
+    `doubt` is `open` while nobody knows whether the provider took it, and `settled` afterwards (`delivery.doubt`).
+    """
 
     __tablename__ = "attempts"
-    __table_args__ = (Index("ix_attempts_batch_id", "batch_id"),)
+    __table_args__ = (
+        Index("ix_attempts_batch_id", "batch_id"),
+        # The few that are looked for again and again: calls under way, and doubts.
+        Index(
+            "ix_attempts_in_flight",
+            "started_at",
+            sqlite_where=text("outcome IS NULL"),
+            postgresql_where=text("outcome IS NULL"),
+        ),
+        Index(
+            "ix_attempts_doubt",
+            "campaign_id",
+            sqlite_where=text("doubt = 'open'"),
+            postgresql_where=text("doubt = 'open'"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     batch_id: Mapped[int] = mapped_column(BigInteger)
@@ -162,6 +180,7 @@ class Attempt(Base):
     started_at: Mapped[datetime]
     duration_ms: Mapped[int | None]
     outcome: Mapped[str | None] = mapped_column(String(20))
+    doubt: Mapped[str | None] = mapped_column(String(10))
     code: Mapped[str | None] = mapped_column(String(40))
     detail: Mapped[str | None] = mapped_column(Text)
     provider_message_id: Mapped[str | None] = mapped_column(String(80))

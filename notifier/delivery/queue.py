@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import CursorResult, Executable, Update, and_, exists, select, update
+from sqlalchemy import ColumnElement, CursorResult, Executable, Update, and_, exists, select, update
 from sqlalchemy.orm import Session
 
 from notifier.delivery.batches import BatchStatus
@@ -19,6 +19,8 @@ from notifier.vocabulary import Channel
 
 # What an attempt says whose worker never came back: whether the provider took it is not known.
 CUT_OFF = "cut_off"
+# The doubt of an attempt until `delivery.doubt` has settled it.
+DOUBT_OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,29 +118,58 @@ def expired(session: Session, *, now: datetime, limit: int) -> list[int]:
     )
 
 
-def take_over(session: Session, *, now: datetime, limit: int = 100) -> int:
-    """Settle what dead workers left behind; return how many batches that were.
+def take_over(session: Session, *, now: datetime, lease: timedelta, limit: int = 100) -> int:
+    """Settle what dead workers left behind; return how many batches and calls that were.
 
     Deliveries that were being sent become `unknown`: the provider may have them. The untouched rest of the batch is
     simply claimed again.
     """
     batches = expired(session, now=now, limit=limit)
-    if not batches:
-        return 0
+    abandoned = _abandoned(session, now=now, lease=lease, limit=limit)
+    if batches:
+        _cut_off(session, Delivery.batch_id.in_(batches), Attempt.batch_id.in_(batches), now=now)
+        waiting = exists().where(and_(Delivery.batch_id == Batch.id, Delivery.status == DeliveryStatus.QUEUED))
+        free = update(Batch).where(Batch.id.in_(batches)).execution_options(synchronize_session=False)
+        session.execute(free.where(waiting).values(status=BatchStatus.READY, lease_owner=None, lease_until=None))
+        session.execute(free.where(~waiting).values(status=BatchStatus.DONE, lease_owner=None, lease_until=None))
+    if abandoned:
+        within = select(Attempt.batch_id).where(Attempt.id.in_(abandoned))
+        of_attempts = and_(Delivery.batch_id.in_(within), Delivery.attempt_id.in_(abandoned))
+        _cut_off(session, of_attempts, Attempt.id.in_(abandoned), now=now)
+    return len(batches) + len(abandoned)
+
+
+def _abandoned(session: Session, *, now: datetime, lease: timedelta, limit: int) -> list[int]:
+    """Return calls whose worker is gone although no claim of theirs can run out.
+
+    A pause takes the claim away from the worker that is in the middle of a call; if it dies before it has recorded the
+    answer, only the call itself is left to say so.
+    """
+    held = exists().where(Batch.id == Attempt.batch_id, Batch.status == BatchStatus.CLAIMED)
+    return list(
+        session.scalars(
+            select(Attempt.id)
+            .where(Attempt.outcome.is_(None), Attempt.started_at < now - 2 * lease, ~held)
+            .order_by(Attempt.started_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+    )
+
+
+def _cut_off(
+    session: Session, deliveries: ColumnElement[bool], attempts: ColumnElement[bool], *, now: datetime
+) -> None:
     session.execute(
         move(DeliveryStatus.UNKNOWN, at=now, reason=CUT_OFF).where(
-            Delivery.batch_id.in_(batches), Delivery.status == DeliveryStatus.SENDING
+            deliveries, Delivery.status == DeliveryStatus.SENDING
         ),
         execution_options={"synchronize_session": False},
     )
     session.execute(
-        update(Attempt).where(Attempt.batch_id.in_(batches), Attempt.outcome.is_(None)).values(outcome=CUT_OFF)
+        update(Attempt).where(attempts, Attempt.outcome.is_(None)).values(outcome=CUT_OFF, doubt=DOUBT_OPEN),
+        execution_options={"synchronize_session": False},
     )
-    waiting = exists().where(and_(Delivery.batch_id == Batch.id, Delivery.status == DeliveryStatus.QUEUED))
-    free = update(Batch).where(Batch.id.in_(batches)).execution_options(synchronize_session=False)
-    session.execute(free.where(waiting).values(status=BatchStatus.READY, lease_owner=None, lease_until=None))
-    session.execute(free.where(~waiting).values(status=BatchStatus.DONE, lease_owner=None, lease_until=None))
-    return len(batches)
 
 
 def _ours(claim: Claim) -> Update:

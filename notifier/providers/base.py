@@ -12,7 +12,8 @@ The exception's type is the policy; its docstring says why.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
 
 from notifier.kit.errors import NotifierError
 from notifier.vocabulary import Channel, Envelope, EventKind, Message
@@ -100,16 +101,25 @@ class Event:
     raw: dict[str, Any] = field(default_factory=dict)
 
 
+class SettledBy(StrEnum):
+    """How it is found out whether a provider took what it gave no answer for."""
+
+    EVENTS = "events"  # a request is taken whole or not at all, and every message taken is told of
+    RECORD = "record"  # the provider can be asked what it took (`KeepsRecord`)
+    PERSON = "person"  # nobody can tell but a person who asks or decides
+
+
 class Provider(Protocol):
     """A supplier that takes messages of one channel.
 
     `group_size` is how many recipients go under one intent: 1,000 where one request takes them all or none, few where
-    every message is a call of its own.
+    every message is a call of its own. `settled_by` says how a call that went unanswered is settled.
     """
 
     name: str
     channel: Channel
     group_size: int
+    settled_by: SettledBy
 
     async def send(self, message: Message, envelopes: Sequence[Envelope]) -> list[Receipt]:
         """Hand one message over for many recipients and return one receipt for each, in order.
@@ -125,7 +135,18 @@ class Provider(Protocol):
         """Read the events out of a verified request. Unknown words become UNKNOWN; raises Invalid if it is no event."""
 
     async def close(self) -> None:
-        """Give back connections."""
+        """Give back the connections of the running event loop."""
+
+
+@runtime_checkable
+class KeepsRecord(Protocol):
+    """A provider that can be asked what it took."""
+
+    async def find(self, destination: str, *, after: datetime) -> list[Event]:
+        """Return what is on record for a destination since a moment, each with its text. Raises ProviderError."""
+
+    async def close(self) -> None:
+        """Give back the connections of the running event loop."""
 
 
 def unsubscribe_header(url: str) -> str:

@@ -11,7 +11,7 @@ from email.utils import formatdate
 from pathlib import Path
 
 from notifier.kit.errors import Invalid
-from notifier.providers.base import BadSignature, Event, Permanent, Receipt, WebhookRequest
+from notifier.providers.base import BadSignature, Event, Permanent, Receipt, SettledBy, WebhookRequest
 from notifier.providers.mime import EmailTemplate
 from notifier.providers.personal import Blanks
 from notifier.vocabulary import Channel, EmailMessage, Envelope, Message, SmsMessage
@@ -30,6 +30,7 @@ class Outbox:
     """A provider of either channel that writes files, one per message, named after the delivery."""
 
     name = "outbox"
+    settled_by = SettledBy.PERSON
     group_size = 100
 
     def __init__(self, settings: OutboxSettings, channel: Channel) -> None:

@@ -29,6 +29,7 @@ from notifier.providers.base import (
     Permanent,
     ProviderError,
     Receipt,
+    SettledBy,
     Temporary,
     WebhookRequest,
     unsubscribe_header,
@@ -99,6 +100,7 @@ class SendGrid:
 
     name = "sendgrid"
     channel = Channel.EMAIL
+    settled_by = SettledBy.EVENTS
 
     def __init__(self, settings: SendGridSettings) -> None:
         self.group_size = settings.recipients_per_request

@@ -22,6 +22,7 @@ from notifier.providers.base import (
     Permanent,
     ProviderError,
     Receipt,
+    SettledBy,
     Temporary,
     WebhookRequest,
 )
@@ -85,6 +86,7 @@ class Smtp:
 
     name = "smtp"
     channel = Channel.EMAIL
+    settled_by = SettledBy.PERSON
 
     def __init__(self, settings: SmtpSettings) -> None:
         self.group_size = settings.group_size

@@ -33,6 +33,7 @@ from notifier.providers.base import (
     Permanent,
     ProviderError,
     Receipt,
+    SettledBy,
     Temporary,
     WebhookRequest,
 )
@@ -97,6 +98,7 @@ class Twilio:
 
     name = "twilio"
     channel = Channel.SMS
+    settled_by = SettledBy.RECORD
 
     def __init__(self, settings: TwilioSettings, *, public_url: str) -> None:
         self.group_size = settings.group_size
@@ -104,7 +106,8 @@ class Twilio:
         self._callback = f"{public_url.rstrip('/')}/webhooks/twilio/status?ref="
         self._messages = f"{settings.base_url.rstrip('/')}/2010-04-01/Accounts/{settings.account_sid}/Messages.json"
         self._webhook = twilio_events.Webhook(settings.auth_token, settings.shared_key)
-        self._opened: tuple[asyncio.AbstractEventLoop, Client] | None = None
+        # A client belongs to the loop it was made in, and the scheduler asks in a loop of its own.
+        self._opened: dict[asyncio.AbstractEventLoop, Client] = {}
 
     async def send(self, message: Message, envelopes: Sequence[Envelope]) -> list[Receipt]:
         """Send one message to each recipient; at most `concurrency` requests are under way at once."""
@@ -143,10 +146,10 @@ class Twilio:
         return [event for event in events if event.occurred_at >= after]
 
     async def close(self) -> None:
-        """Close the connections."""
-        if self._opened is not None:
-            await self._opened[1].http_client.close()
-            self._opened = None
+        """Close the connections of the running loop."""
+        client = self._opened.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.http_client.close()
 
     async def _work(self, calls: Round, forms: Sequence[dict[str, object]]) -> None:
         """Send what is waiting, one after the other."""
@@ -183,11 +186,12 @@ class Twilio:
         }
 
     def _client(self) -> Client:
-        """Return the SDK's client for the running loop; its session belongs to the loop it was made in."""
+        """Return the SDK's client for the running loop."""
         loop = asyncio.get_running_loop()
-        if self._opened is None or self._opened[0] is not loop:
-            self._opened = (loop, _open(self._settings))
-        return self._opened[1]
+        client = self._opened.get(loop)
+        if client is None:
+            client = self._opened[loop] = _open(self._settings)
+        return client
 
 
 def _open(settings: TwilioSettings) -> Client:

@@ -3,15 +3,19 @@
 Every question is answered from an index and never counts deliveries, so that a monitor may ask every few seconds.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from notifier.campaigns.models import Campaign
-from notifier.delivery.models import Attempt, Batch
+from notifier.delivery.models import Attempt, Batch, Delivery
+from notifier.delivery.queue import DOUBT_OPEN
+from notifier.delivery.status import DeliveryStatus
+from notifier.tracking.evidence import last_heard
 from notifier.tracking.models import InboundMessage, ProviderEvent
 
 
@@ -37,6 +41,17 @@ class AttemptLine:
 
 
 @dataclass(frozen=True, slots=True)
+class DoubtLine:
+    """What nobody knows about one provider: calls in doubt, deliveries unknown, and when it was last heard of."""
+
+    provider: str
+    calls: int
+    deliveries: int
+    oldest_s: float
+    last_heard: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """The figures of one moment; durations in seconds."""
 
@@ -47,6 +62,7 @@ class State:
     inbox_pending: int
     inbox_oldest_s: float
     unread: int
+    doubts: tuple[DoubtLine, ...] = ()
 
 
 def state_at(session: Session, now: datetime) -> State:
@@ -66,6 +82,7 @@ def state_at(session: Session, now: datetime) -> State:
         oldest_due_s=_age(session.scalar(_oldest_due(now)), now),
         inbox_pending=pending,
         inbox_oldest_s=_age(oldest, now),
+        doubts=tuple(_doubts(session, now)),
         unread=session.scalar(select(func.count()).where(InboundMessage.read_at.is_(None))) or 0,
     )
 
@@ -98,6 +115,25 @@ def _attempts() -> Select[*tuple[Any, ...]]:
         func.coalesce(func.sum(Attempt.recipients), 0).label("recipients"),
         (func.coalesce(func.sum(Attempt.duration_ms), 0) / 1000.0).label("seconds"),
     ).group_by(Attempt.provider, outcome)
+
+
+def _doubts(session: Session, now: datetime) -> Iterator[DoubtLine]:
+    """Count what is unknown, by way of the few calls in doubt."""
+    unknown = and_(
+        Delivery.batch_id == Attempt.batch_id,
+        Delivery.attempt_id == Attempt.id,
+        Delivery.status == DeliveryStatus.UNKNOWN,
+    )
+    rows = session.execute(
+        select(
+            Attempt.provider, func.count(Attempt.id.distinct()), func.count(Delivery.id), func.min(Attempt.started_at)
+        )
+        .outerjoin(Delivery, unknown)
+        .where(Attempt.doubt == DOUBT_OPEN)
+        .group_by(Attempt.provider)
+    )
+    for provider, calls, deliveries, oldest in rows.all():
+        yield DoubtLine(provider, calls, deliveries, _age(oldest, now), last_heard(session, provider))
 
 
 def _oldest_due(now: datetime) -> Select[*tuple[Any, ...]]:

@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.status import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 
 from notifier.kit.db import DatabaseUnavailable
-from notifier.reports.state import held_campaigns, state_at
+from notifier.reports.state import DoubtLine, held_campaigns, state_at
 from notifier.web.intake import Intake
 from notifier.web.metrics import CONTENT_TYPE, WebMetrics
 from notifier.web.parts import WebParts
@@ -57,6 +57,17 @@ def troubles(parts: WebParts, intake: Intake) -> list[str]:
             f"{state.inbox_pending} provider events wait to be applied, the oldest for {state.inbox_oldest_s:.0f} s. "
             "Is `notifier schedule` or `notifier run` running?"
         )
+    found += [_unknown(line) for line in state.doubts if line.oldest_s > settings.unknown_lag_s and line.deliveries]
     if intake.waiting >= settings.waiting_max:
         found.append("Posts arrive faster than the database takes them; providers are asked to come again later.")
     return found
+
+
+def _unknown(line: DoubtLine) -> str:
+    heard = (
+        f"it was last heard of at {line.last_heard:%Y-%m-%d %H:%M} UTC" if line.last_heard else "no event of it came"
+    )
+    return (
+        f"{line.deliveries} deliveries by {line.provider} are unknown, the oldest for {line.oldest_s:.0f} s; {heard}. "
+        "Do its webhooks reach us? A person who knows what became of them can say so: `notifier campaigns resolve`."
+    )

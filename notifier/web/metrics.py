@@ -103,6 +103,18 @@ def gauges(found: State) -> Iterator[Metric]:
         by_outcome,
         [((a.provider, a.outcome), a.seconds) for a in attempts],
     )
+    yield _gauge(
+        "deliveries_unknown",
+        "Deliveries nobody knows about yet",
+        ("provider",),
+        [((d.provider,), d.deliveries) for d in found.doubts],
+    )
+    yield _gauge(
+        "oldest_doubt_seconds",
+        "How long the oldest call has been in doubt",
+        ("provider",),
+        [((d.provider,), d.oldest_s) for d in found.doubts],
+    )
     yield _gauge("inbox_pending", "Events stored and not applied yet", (), [((), found.inbox_pending)])
     yield _gauge("inbox_oldest_seconds", "How long the oldest of them has waited", (), [((), found.inbox_oldest_s)])
     yield _gauge("messages_unread", "Replies nobody has read yet", (), [((), found.unread)])

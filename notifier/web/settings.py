@@ -12,8 +12,9 @@ class WebSettings:
     `form_max_bytes` are the largest bodies read from a provider and from a person. `events_per_commit` is how many
     events one transaction takes at most, and `waiting_max` how many posts may wait for theirs before a provider is
     asked to come again later. `inbox_lag_s` and `queue_lag_s` are the delays, in seconds, after which `/readyz` says
-    that events are not being applied or due batches not sent. `quick_exit_url` is where the way out of young people's
-    pages leads: an ordinary page that gives nothing away.
+    that events are not being applied or batches not sent, and `unknown_lag_s` how long a call may be in doubt until
+    it says so. `quick_exit_url` is where the way out of young people's pages leads: an ordinary page that gives nothing
+    away.
     """
 
     public_url: str = "http://127.0.0.1:8025"
@@ -25,4 +26,5 @@ class WebSettings:
     waiting_max: int = 5_000
     inbox_lag_s: int = 300
     queue_lag_s: int = 300
+    unknown_lag_s: int = 7_200
     quick_exit_url: str = "https://www.wikipedia.org/"

@@ -43,7 +43,7 @@ def plan_due(engine: Engine) -> int:
 def take_over(engine: Engine) -> int:
     """Settle what dead workers left behind."""
     with engine.database.transaction() as session:
-        return queue.take_over(session, now=engine.clock())
+        return queue.take_over(session, now=engine.clock(), lease=engine.worker.lease)
 
 
 def apply_events(engine: Engine) -> int:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from notifier.audiences.segments import Audience
 from notifier.delivery.answers import RetrySettings
+from notifier.delivery.doubt import DoubtSettings
 from notifier.delivery.pacing import Rate
 from notifier.delivery.planner import PlanSettings
 from notifier.delivery.sender import Post
@@ -54,12 +55,13 @@ class WorkerSettings:
 
 @dataclass(frozen=True, slots=True)
 class TickSettings:
-    """`[ticks]`: how often the scheduler looks, in seconds: for due waves, dead workers, provider events, the end."""
+    """`[ticks]`: how often the scheduler does each of its duties, in seconds."""
 
     plan_s: float = 0.25
     take_over_s: float = 5.0
     apply_s: float = 0.5
     finish_s: float = 1.0
+    settle_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Engine:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     ticks: TickSettings = field(default_factory=TickSettings)
     planning: PlanSettings = field(default_factory=PlanSettings)
+    doubt: DoubtSettings = field(default_factory=DoubtSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
     circuit: CircuitSettings = field(default_factory=CircuitSettings)
     chance: Random = field(default_factory=Random)

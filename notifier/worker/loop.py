@@ -96,6 +96,8 @@ class Worker:
             group = await self._in_thread(lambda session: self._prepare(session, job, provider))  # noqa: B023
             if group is None:
                 return
+            if self._engine.clock() - group.started_at > self._engine.worker.lease:
+                raise LeaseLost  # the process stood still; whoever took over has decided about these already
             answer = await self._hand_over(provider, job, group)
             switch.note(provider, answer, self._engine.clock())
             await self._in_thread(lambda session: self._record(session, group, answer))  # noqa: B023 - awaited at once

@@ -19,13 +19,14 @@ from notifier.content.library import Library
 from notifier.content.render import RenderContext, Renderer
 from notifier.delivery import control
 from notifier.delivery.answers import RetrySettings
+from notifier.delivery.doubt import DoubtSettings
 from notifier.delivery.models import Delivery
 from notifier.delivery.planner import PlanSettings
 from notifier.delivery.sender import Post
 from notifier.delivery.variants import Press
 from notifier.kit.db import Database
 from notifier.kit.tokens import Keyring
-from notifier.providers.base import Event, ProviderError, Receipt, WebhookRequest
+from notifier.providers.base import Event, ProviderError, Receipt, SettledBy, WebhookRequest
 from notifier.regions.atlas import Atlas
 from notifier.vocabulary import Channel, ChannelPolicy, Envelope, Message
 from notifier.worker import duties
@@ -59,6 +60,7 @@ class FakeProvider:
     channel: Channel
     name: str = "fake"
     group_size: int = 1_000
+    settled_by: SettledBy = SettledBy.EVENTS
     answers: list[Callable[[Sequence[Envelope]], Answer]] = field(default_factory=list)
     taken: list[Envelope] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
@@ -110,6 +112,7 @@ class World:
             clock=self.clock,
             planning=self.planning,
             worker=WorkerSettings(lease_s=60.0),
+            doubt=DoubtSettings(events_wait_s=600.0, record_wait_s=300.0),
             retry=RetrySettings(first_s=10.0, longest_s=100.0, most=3),
             chance=Random(7),  # noqa: S311 - jitter, not a secret
         )

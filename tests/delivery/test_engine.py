@@ -172,7 +172,7 @@ def test_a_refusal_of_one_recipient_fails_that_delivery_only(world: World) -> No
 def test_a_number_that_opted_out_with_the_provider_is_suppressed(world: World) -> None:
     world.people(Person(mobile="+61491570006"))
     world.campaign(ChannelPolicy.SMS)
-    world.sms.answers = [lambda _: [Receipt(error=Permanent("unsubscribed recipient", code="21610"))]]
+    world.sms.answers = [lambda _: [Receipt(error=Permanent("unsubscribed recipient", code="opt_out"))]]
     world.plan()
     world.work()
     with world.database.reading() as session:

@@ -14,7 +14,7 @@ from notifier.content.render import RenderContext, Renderer
 from notifier.kit.db import Database
 from notifier.kit.errors import Invalid
 from notifier.kit.tokens import Keyring
-from notifier.providers.base import BadSignature, Event, Receipt, WebhookRequest
+from notifier.providers.base import BadSignature, Event, Receipt, SettledBy, WebhookRequest
 from notifier.regions.atlas import Atlas
 from notifier.vocabulary import Channel, Envelope, EventKind, Message
 from notifier.web.app import WebParts, create_app
@@ -31,6 +31,7 @@ class SigningProvider:
     """A provider whose posts are a JSON list of {id, kind, reference}, genuine if a header says so."""
 
     group_size = 1000
+    settled_by = SettledBy.EVENTS
 
     def __init__(self, name: str, channel: Channel) -> None:
         self.name = name

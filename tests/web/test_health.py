@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from notifier.campaigns.models import Campaign
-from notifier.delivery.models import Attempt, Batch
+from notifier.delivery.models import Attempt, Batch, Delivery
 from notifier.kit.db import Base, Database
 from notifier.kit.tokens import Keyring
 from notifier.tracking.models import ProviderEvent
@@ -109,3 +110,32 @@ def test_metrics_tell_the_queue_the_inbox_and_the_posts(door: TestClient, databa
         'notifier_webhook_posts_total{provider="sendgrid",status="403"} 1.0',
     ):
         assert line in lines
+
+
+def test_what_has_been_unknown_for_long_is_said_in_words_and_counted(door: TestClient, database: Database) -> None:
+    long_ago = NOW - timedelta(hours=3)
+    attempt = Attempt(
+        id=9, batch_id=1, campaign_id=1, provider="sendgrid", recipients=2, started_at=long_ago, outcome="cut_off",
+        doubt="open",
+    )  # fmt: skip
+    known = Delivery(**_delivery(1), status="delivered", attempt_id=9)
+    unknown = Delivery(**_delivery(2), status="unknown", attempt_id=9)
+    add(database, attempt, known, unknown)
+    (problem,) = door.get("/readyz").json()["problems"]
+    assert problem.startswith("1 deliveries by sendgrid are unknown, the oldest for 10800 s; no event of it came.")
+    lines = door.get("/metrics").text.splitlines()
+    assert 'notifier_deliveries_unknown{provider="sendgrid"} 1.0' in lines
+    assert 'notifier_oldest_doubt_seconds{provider="sendgrid"} 10800.0' in lines
+
+
+def _delivery(address_id: int) -> dict[str, Any]:
+    return {
+        "campaign_id": 1,
+        "wave_id": 1,
+        "batch_id": 1,
+        "channel": "email",
+        "address_id": address_id,
+        "list_ids": "1",
+        "wanted_language": "",
+        "region": "AU-VIC",
+    }

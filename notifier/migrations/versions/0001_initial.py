@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("duration_ms", sa.Integer(), nullable=True),
         sa.Column("outcome", sa.String(length=20), nullable=True),
+        sa.Column("doubt", sa.String(length=10), nullable=True),
         sa.Column("code", sa.String(length=40), nullable=True),
         sa.Column("detail", sa.Text(), nullable=True),
         sa.Column("provider_message_id", sa.String(length=80), nullable=True),
@@ -53,6 +54,20 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.create_index("ix_attempts_batch_id", ["batch_id"], unique=False)
+        batch_op.create_index(
+            "ix_attempts_doubt",
+            ["campaign_id"],
+            unique=False,
+            sqlite_where=sa.text("doubt = 'open'"),
+            postgresql_where=sa.text("doubt = 'open'"),
+        )
+        batch_op.create_index(
+            "ix_attempts_in_flight",
+            ["started_at"],
+            unique=False,
+            sqlite_where=sa.text("outcome IS NULL"),
+            postgresql_where=sa.text("outcome IS NULL"),
+        )
 
     op.create_table(
         "audit_log",
@@ -211,7 +226,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     with op.batch_alter_table("import_rows", schema=None) as batch_op:
-        batch_op.create_index("ix_import_rows_import_id_row_key", ["import_id", "row_key"], unique=False)
+        batch_op.create_index("ix_import_rows_row_key", ["row_key", "import_id"], unique=False)
 
     op.create_table(
         "inbound_messages",
@@ -498,7 +513,7 @@ def downgrade() -> None:
 
     op.drop_table("inbound_messages")
     with op.batch_alter_table("import_rows", schema=None) as batch_op:
-        batch_op.drop_index("ix_import_rows_import_id_row_key")
+        batch_op.drop_index("ix_import_rows_row_key")
 
     op.drop_table("import_rows")
     op.drop_table("id_blocks")
@@ -519,6 +534,14 @@ def downgrade() -> None:
 
     op.drop_table("audit_log")
     with op.batch_alter_table("attempts", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_attempts_in_flight",
+            sqlite_where=sa.text("outcome IS NULL"),
+            postgresql_where=sa.text("outcome IS NULL"),
+        )
+        batch_op.drop_index(
+            "ix_attempts_doubt", sqlite_where=sa.text("doubt = 'open'"), postgresql_where=sa.text("doubt = 'open'")
+        )
         batch_op.drop_index("ix_attempts_batch_id")
 
     op.drop_table("attempts")
