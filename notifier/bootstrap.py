@@ -123,7 +123,8 @@ class House:
 
     def read_press(self) -> Press:
         """Read words and numbers from disk."""
-        atlas = Atlas.load(Path(self.settings.folders.config) / "regions")
+        regions = Path(self.settings.folders.config) / "regions"
+        atlas = Atlas.load(regions, max_age_days=self.settings.content.contacts_max_age_days)
         library = Library.load(self.templates_folder / "advisories", self.languages)
         papers = Papers(library, atlas, self.audiences_folder, self.settings.live)
         sender = self.settings.sender

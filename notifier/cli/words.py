@@ -65,7 +65,7 @@ def preview_context(opened: House) -> RenderContext:
     settings = opened.settings
     return RenderContext(
         code=PREVIEW_CODE,
-        public_url=getattr(getattr(settings, "web", None), "public_url", "") or "https://advisories.police.example",
+        public_url=settings.web.public_url,
         sender_name=settings.sender.name,
         sender_email=settings.sender.email,
         reply_to=settings.sender.reply_to,

@@ -17,7 +17,7 @@ from notifier.content.checks import Checker, faults
 from notifier.content.documents import Document, ReviewState
 from notifier.content.languages import Choice, Reason, canonical
 from notifier.content.library import Advisory
-from notifier.content.personal import longest
+from notifier.content.personal import longest, printer
 from notifier.content.render import RenderContext, Renderer
 from notifier.content.settings import ContentSettings
 from notifier.kit.errors import NotifierError
@@ -155,10 +155,7 @@ def _line(
         message = renderer.sms(advisory, readers, choice.language, wish.region, context)
     except NotifierError:
         return line  # told by the region's own finding
-    text = message.text
-    for mark, value in longest(message.markers).items():
-        text = text.replace(mark, value)
-    counted = sms.size(text)
+    counted = sms.size(printer(message.text)(longest(message.markers)))
     price = settings.sms_price_per_part.get(region.country)
     return replace(
         line,

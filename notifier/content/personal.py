@@ -7,7 +7,7 @@ that stand for other values are taken out or escaped, in each part in its own wa
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 
 from notifier.kit.errors import Invalid
@@ -17,15 +17,18 @@ Fill = Callable[[str | None, str, str], dict[str, str]]
 
 NAME_LIMIT = 60
 SCHOOLS_LIMIT = 200
-SCHOOLS_REMEMBERED = 10_000
+REMEMBERED = 10_000
 TOKEN_LENGTH = 23
 _MARKER = re.compile(r"%%([a-z_]+)\.([a-z]+)%%")
-# Most names are of letters alone, and need no more looking at. None of these characters means anything in any part.
-_IS_ORDINARY = re.compile(r"[A-Za-z][A-Za-z'-]{0,39}").fullmatch
+# Most names are of letters alone, and need no more looking at. None of these characters means anything in any part:
+# `[^\W\d_]` is a letter of any script, and composed Latin, Greek, Cyrillic, Arabic and Chinese names are nothing else.
+_IS_ORDINARY = re.compile(r"[^\W\d_](?:[ '-]?[^\W\d_]){0,39}").fullmatch
+_RIGHT_TO_LEFT = re.compile(
+    r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+).search
 _IS_TOKEN = re.compile(r"[A-Za-z0-9_-]*").fullmatch
 _SPACES = re.compile(r"\s+")
 _ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
-_RIGHT_TO_LEFT = frozenset({"R", "AL"})
 # Joiners shape letters in Indic and Persian names; every other invisible character goes.
 _KEPT_INVISIBLE = frozenset("\u200c\u200d")
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -47,15 +50,21 @@ def filler(markers: Sequence[str]) -> Fill:
     tokens = [text for text, field, _ in places if field is PersonalField.TOKEN]
     names = [(text, part) for text, field, part in places if field is PersonalField.GIVEN_NAME]
     schools = [(text, part) for text, field, part in places if field is PersonalField.SCHOOLS]
+    # Few distinct values for many recipients: the parents of a school share one, and unusual names repeat.
     seen: dict[str, dict[str, str]] = {}
+    unusual: dict[str, dict[str, str]] = {}
 
     def school_values(value: str) -> dict[str, str]:
-        # Few distinct values for many recipients: the parents of a school share one.
-        if len(seen) >= SCHOOLS_REMEMBERED:
-            seen.clear()
         cleaned = clean(value, SCHOOLS_LIMIT)
-        seen[value] = {text: f" ({_escaped(cleaned, part)})" if cleaned else "" for text, part in schools}
-        return seen[value]
+        return _remember(
+            seen, value, {text: f" ({_escaped(cleaned, part)})" if cleaned else "" for text, part in schools}
+        )
+
+    def unusual_name(value: str) -> dict[str, str]:
+        cleaned = clean(value, NAME_LIMIT)
+        return _remember(
+            unusual, value, {text: " " + _escaped(cleaned, part) if cleaned else "" for text, part in names}
+        )
 
     def fill(given_name: str | None, their_schools: str, token: str) -> dict[str, str]:
         if not _IS_TOKEN(token):
@@ -64,16 +73,33 @@ def filler(markers: Sequence[str]) -> Fill:
         for text in tokens:
             values[text] = token
         name = given_name or ""
-        if _IS_ORDINARY(name):
+        if _IS_ORDINARY(name) and (name.isascii() or not _RIGHT_TO_LEFT(name)):
             for text, part in names:
                 values[text] = f" <bdi>{name}</bdi>" if part is Part.HTML else " " + name
         else:
-            name = clean(name, NAME_LIMIT)
-            for text, part in names:
-                values[text] = " " + _escaped(name, part) if name else ""
+            values.update(unusual.get(name) or unusual_name(name))
         return values
 
     return fill
+
+
+def printer(text: str) -> Callable[[Mapping[str, str]], str]:
+    """Return the function that puts one recipient's values into a text; the text is cut at its marks only once."""
+    pieces: list[str] = []
+    end = 0
+    for found in _MARKER.finditer(text):
+        pieces += [text[end : found.start()], found.group()]
+        end = found.end()
+    pieces.append(text[end:])
+    places = [(place, pieces[place]) for place in range(1, len(pieces), 2)]
+
+    def fill_in(values: Mapping[str, str]) -> str:
+        copy = pieces.copy()
+        for place, mark in places:
+            copy[place] = values[mark]
+        return "".join(copy)
+
+    return fill_in
 
 
 def longest(markers: Iterable[str]) -> dict[str, str]:
@@ -116,18 +142,13 @@ def _read(text: str) -> tuple[PersonalField, Part]:
 def _escaped(value: str, part: Part) -> str:
     if part is Part.HTML:
         return f"<bdi>{escape(value)}</bdi>"
-    if part is Part.TEXT and not value.isascii() and _has_right_to_left(value):
+    if part is Part.TEXT and _RIGHT_TO_LEFT(value):
         return _ISOLATE + value + _END_OF_ISOLATE
     return value
 
 
-def _has_right_to_left(value: str) -> bool:
-    return any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in value)
-
-
-def sample(markers: Iterable[str], *, given_name: str, schools: str, token: str) -> dict[str, str]:
-    """Return values for a preview, as `filler` would give them."""
-    return filler(tuple(markers))(given_name, schools, token)
-
-
-__all__ = ["Fill", "clean", "filler", "longest", "marker", "markers_in", "sample"]
+def _remember(known: dict[str, dict[str, str]], value: str, made: dict[str, str]) -> dict[str, str]:
+    if len(known) >= REMEMBERED:
+        known.clear()
+    known[value] = made
+    return made

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.content.personal import clean, filler, longest, markers_in
+from notifier.content.personal import clean, filler, longest, markers_in, printer
 from notifier.kit.errors import Invalid
 from notifier.vocabulary import Part, PersonalField, marker
 
@@ -79,7 +79,7 @@ def test_no_personal_value_can_break_out_of_its_place(name: str | None, schools:
 
 
 @given(name=WILD, schools=WILD)
-def test_replacing_in_any_order_gives_the_same_text(name: str, schools: str) -> None:
+def test_printing_and_replacing_in_any_order_give_the_same_text(name: str, schools: str) -> None:
     values = filler(MARKERS)(name, schools, TOKEN)
     text = "|".join(MARKERS)
     one = two = text
@@ -87,7 +87,7 @@ def test_replacing_in_any_order_gives_the_same_text(name: str, schools: str) -> 
         one = one.replace(mark, values[mark])
     for mark in reversed(MARKERS):
         two = two.replace(mark, values[mark])
-    assert one == two
+    assert one == two == printer(text)(values)
 
 
 @pytest.mark.parametrize(
