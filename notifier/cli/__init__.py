@@ -1,6 +1,9 @@
 """The notifier command: one file per group of commands, each thin: read the words typed, call a verb, print."""
 
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
 
 from notifier.cli import advisories, audiences, campaigns, lists, processes, regions, setup, users
 from notifier.cli.demo import demo
@@ -8,8 +11,19 @@ from notifier.cli.frame import refusals
 from notifier.cli.sandbox import sandbox
 from notifier.kit import logs
 
+
+class Refusing(TyperGroup):
+    """A group of commands in which a room's refusal becomes one sentence and exit code 1."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as Typer has it
+        """Run the command that was asked for."""
+        with refusals():
+            return super().main(*arguments, **options)
+
+
 app = typer.Typer(
     name="notifier",
+    cls=Refusing,
     help="Send child-safety advisories by email and SMS, in every family's language, once to each address.",
     no_args_is_help=True,
     add_completion=False,
@@ -34,5 +48,4 @@ app.add_typer(regions.app, name="regions")
 def main() -> None:
     """Run the command line."""
     logs.configure()
-    with refusals():
-        app()
+    app()

@@ -55,14 +55,17 @@ class Leavers:
 def demo(
     recipients: Annotated[int, typer.Option(min=60, help="How many made-up parents.")] = 2_000,
     seed: Annotated[int, typer.Option(help="Which made-up parents.")] = 7,
+    workers: Annotated[int, typer.Option(min=1, max=8, help="More than one: processes of their own.")] = 1,
+    database: Annotated[str, typer.Option(help="An empty PostgreSQL database to use instead of a SQLite file.")] = "",
     serve: Annotated[bool, typer.Option("--serve", help="Leave everything running to look around.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Send two campaigns to made-up families on this machine, and check that nobody was missed or written to twice."""
     started = time.monotonic()
-    home = Path("var") / "demo"
+    home = Path(os.environ.get("NOTIFIER_HOME", "var")) / "demo"
     shutil.rmtree(home, ignore_errors=True)
-    with Neighbours(home, os.environ) as neighbours, neighbours.house() as opened:
+    parts = ("run",) if workers == 1 else ("serve", "schedule", *("work",) * workers)
+    with Neighbours(home, os.environ, parts=parts, database=database) as neighbours, neighbours.house() as opened:
         _prepare(opened, home, recipients, seed)
         neighbours.start()
         neighbours.behave(_BEHAVIOUR)
@@ -83,8 +86,11 @@ def demo(
 
 
 def _prepare(opened: House, home: Path, recipients: int, seed: int) -> None:
-    """Make the database, two users, and the lists of several schools."""
+    """Make the database, two users, and the lists of several schools. Raises Conflict if somebody uses it already."""
     opened.migrate()
+    with opened.database.reading() as session:
+        if users.everybody(session):
+            raise Conflict("The database given with --database is in use; the demo writes only to an empty one")
     with opened.database.transaction() as session:
         users.add(session, email=OFFICER, name="Officer", role=UserRole.OFFICER, now=utc_now())
         users.add(session, email=APPROVER, name="Approver", role=UserRole.APPROVER, now=utc_now())

@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -27,17 +27,20 @@ _PATIENCE_S = 30.0
 class Neighbours:
     """An installation in a folder of its own, and the two processes it needs."""
 
-    def __init__(self, home: Path, environment: Mapping[str, str], *, web: tuple[str, ...] = ("run",)) -> None:
+    def __init__(
+        self, home: Path, environment: Mapping[str, str], *, parts: Sequence[str] = ("run",), database: str = ""
+    ) -> None:
         sandbox_port, web_port = _free_ports(2)
         self.sandbox_url = f"http://{_LOOPBACK}:{sandbox_port}"
         self.web_url = f"http://{_LOOPBACK}:{web_port}"
         self.home = home
         self._ports = (sandbox_port, web_port)
-        self._commands = web
+        self._parts = parts
         self._environment = {
             **environment,
             "NOTIFIER_HOME": str(home),
             "NOTIFIER_LIVE": "false",
+            "NOTIFIER_DATABASE_URL": database or f"sqlite:///{home / 'notifier.sqlite3'}",
             "NOTIFIER_WEB_PUBLIC_URL": self.web_url,
             "NOTIFIER_SENDGRID_BASE_URL": self.sandbox_url,
             "NOTIFIER_TWILIO_BASE_URL": self.sandbox_url,
@@ -68,8 +71,8 @@ class Neighbours:
         """Start the sandbox and Notifier and wait until both answer."""
         sandbox_port, web_port = map(str, self._ports)
         self._spawn("sandbox", "--port", sandbox_port, "--webhook-url", self.web_url)
-        for command in self._commands:
-            self._spawn(command, *(["--port", web_port] if command in {"run", "serve"} else []))
+        for part in self._parts:
+            self._spawn(part, *(["--port", web_port] if part in {"run", "serve"} else []))
         self._wait_for(f"{self.sandbox_url}/sandbox/counts")
         self._wait_for(f"{self.web_url}/healthz")
 

@@ -6,8 +6,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import inspect
 
 from notifier import migrations
 from notifier.kit.db import Base, Database
@@ -21,15 +20,9 @@ def empty(request: pytest.FixtureRequest) -> Iterator[Database]:
         yield database
         database.close()
         return
-    server = create_engine(request.getfixturevalue("postgres_url"), isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text("CREATE DATABASE migrated"))
-    database = Database(make_url(server.url).set(database="migrated").render_as_string(hide_password=False))
+    database = Database(request.getfixturevalue("empty_postgres_url"))
     yield database
     database.close()
-    with server.connect() as connection:
-        connection.execute(text("DROP DATABASE migrated"))
-    server.dispose()
 
 
 def test_the_migrations_make_what_the_models_say(empty: Database) -> None:
