@@ -26,11 +26,23 @@ from notifier.delivery.models import Attempt, Delivery
 from notifier.delivery.queue import DOUBT_OPEN
 from notifier.delivery.sender import Group
 from notifier.delivery.status import DeliveryStatus, advance, sources
-from notifier.providers.base import AccountTrouble, Ambiguous, Permanent, ProviderError, Receipt, Temporary
+from notifier.providers.base import (
+    NO_SUCH_ADDRESS,
+    OPTED_OUT,
+    AccountTrouble,
+    Ambiguous,
+    Permanent,
+    ProviderError,
+    Receipt,
+    Temporary,
+)
 from notifier.vocabulary import SuppressionReason
 
-# The provider's words for "this person has opted out with us": not a failure to repeat, but a decision to respect.
-OPTED_OUT_CODES = frozenset({"opt_out"})
+# What a refusal says about the address itself: not a failure to repeat, but a decision or a fact to remember.
+_SUPPRESSING = {
+    OPTED_OUT: SuppressionReason.OPT_OUT,
+    **dict.fromkeys(NO_SUCH_ADDRESS, SuppressionReason.HARD_BOUNCE),
+}
 GAVE_UP = "gave_up"
 
 _OUTCOMES: dict[type[ProviderError], str] = {
@@ -158,12 +170,13 @@ def _refused_each(
         _refused(session, group, ids, error, retry=retry, chance=chance, now=now)
         return
     advance(session, ids, DeliveryStatus.FAILED, at=now, reason=error.code or "refused")
-    if error.code in OPTED_OUT_CODES:
+    reason = _SUPPRESSING.get(error.code)
+    if reason is not None:
         for place in places:
             suppressions.suppress_address(
                 session,
                 group.address_ids[place],
-                SuppressionReason.OPT_OUT,
+                reason,
                 source=f"{group.provider} {error.code}",
                 actor=group.provider,
                 now=now,

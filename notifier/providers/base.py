@@ -26,6 +26,14 @@ BULK_HEADERS = {"Auto-Submitted": "auto-generated", "Precedence": "bulk"}
 UNSUBSCRIBE_HEADER_BYTES = 77
 ONE_CLICK = "List-Unsubscribe=One-Click"
 
+# The codes of a Permanent that say something about the address itself, in every adapter the same words: the person has
+# opted out at the provider, or the address can never take a message.
+OPTED_OUT = "opt_out"
+INVALID_ADDRESS = "invalid_address"
+INVALID_NUMBER = "invalid_number"
+NOT_A_MOBILE = "not_a_mobile"
+NO_SUCH_ADDRESS = frozenset({INVALID_ADDRESS, INVALID_NUMBER, NOT_A_MOBILE})
+
 # The name under which a provider carries our delivery reference and gives it back. Prefixed, because SendGrid lets its
 # own event fields win over a custom argument of the same name.
 REFERENCE_ARGUMENT = "notifier_delivery"

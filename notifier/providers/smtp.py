@@ -16,6 +16,7 @@ from functools import partial
 from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException
 
 from notifier.providers.base import (
+    INVALID_ADDRESS,
     AccountTrouble,
     BadSignature,
     Event,
@@ -237,7 +238,7 @@ class _Delivery:
         )
 
     def _refuse(self, number: int, sentence: str) -> None:
-        self.round.settle(number, Receipt(error=Permanent(sentence, code="invalid_address")))
+        self.round.settle(number, Receipt(error=Permanent(sentence, code=INVALID_ADDRESS)))
 
 
 def _take_over(client: SMTP, timeout_s: float) -> _Connection:

@@ -10,7 +10,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from notifier.providers.base import AccountTrouble, Ambiguous, Permanent, ProviderError, Receipt, Temporary
+from notifier.providers.base import (
+    INVALID_ADDRESS,
+    AccountTrouble,
+    Ambiguous,
+    Permanent,
+    ProviderError,
+    Receipt,
+    Temporary,
+)
 from notifier.providers.mail_reports import HARD_STATUS, UNAUTHENTICATED_STATUS
 from notifier.providers.rounds import Round
 
@@ -300,7 +308,7 @@ def refusal(reply: Reply, command: str) -> ProviderError:
     if command == "MAIL" or reply.code in _AUTHENTICATION or UNAUTHENTICATED_STATUS.fullmatch(reply.status):
         return AccountTrouble(sentence, code=code)
     if command == "RCPT" and HARD_STATUS.fullmatch(reply.status):
-        return Permanent(sentence, code="invalid_address")
+        return Permanent(sentence, code=INVALID_ADDRESS)
     return Permanent(sentence, code=code)
 
 

@@ -27,6 +27,9 @@ from twilio.rest import Client
 
 from notifier.providers import twilio_events
 from notifier.providers.base import (
+    INVALID_NUMBER,
+    NOT_A_MOBILE,
+    OPTED_OUT,
     AccountTrouble,
     Ambiguous,
     Event,
@@ -61,7 +64,7 @@ REFUSALS: dict[int, type[ProviderError]] = {
 }
 
 # The codes our rooms act on have our own words; the others keep Twilio's number.
-CODES = {21610: "opt_out", 21211: "invalid_number", 21614: "not_a_mobile", 21635: "not_a_mobile"}
+CODES = {21610: OPTED_OUT, 21211: INVALID_NUMBER, 21614: NOT_A_MOBILE, 21635: NOT_A_MOBILE}
 
 _STATUS_REFUSALS: dict[int, type[ProviderError]] = {401: AccountTrouble, 403: AccountTrouble, 429: Temporary}
 _SERVER_FAULT = 500

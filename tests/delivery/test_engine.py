@@ -179,6 +179,17 @@ def test_a_number_that_opted_out_with_the_provider_is_suppressed(world: World) -
         assert suppressions.is_suppressed(session, SECRET, Channel.SMS, "+61491570006") == SuppressionReason.OPT_OUT
 
 
+def test_a_number_that_is_none_is_suppressed(world: World) -> None:
+    world.people(Person(mobile="+61491570006"))
+    world.campaign(ChannelPolicy.SMS)
+    world.sms.answers = [lambda _: [Receipt(error=Permanent("no phone number", code="invalid_number"))]]
+    world.plan()
+    world.work()
+    with world.database.reading() as session:
+        found = suppressions.is_suppressed(session, SECRET, Channel.SMS, "+61491570006")
+    assert found == SuppressionReason.HARD_BOUNCE
+
+
 def test_trouble_with_the_account_holds_the_campaign_and_loses_nothing(world: World) -> None:
     world.people(*_many(5))
     campaign = world.campaign()
