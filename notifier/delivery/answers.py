@@ -20,7 +20,7 @@ from sqlalchemy import Table, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from notifier.audiences import suppressions
-from notifier.delivery import control, queue
+from notifier.delivery import control, counts, queue
 from notifier.delivery.again import queue_again
 from notifier.delivery.models import Attempt, Delivery
 from notifier.delivery.queue import DOUBT_OPEN
@@ -81,6 +81,8 @@ def record(
     now: datetime,
 ) -> None:
     """Write down what the provider said about a group; the last group also closes its batch."""
+    # A worker may come home after its batch was given up, settled and counted.
+    counts.batch_changed(session, group.claim.batch_id)
     if group.last:
         queue.complete(session, group.claim)
     if isinstance(answer, ProviderError):

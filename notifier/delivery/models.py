@@ -120,6 +120,13 @@ class Delivery(Base):
         UniqueConstraint("campaign_id", "occurrence", "channel", "address_id"),
         Index("ix_deliveries_batch_id", "batch_id", "id"),
         Index("ix_deliveries_address_id", "address_id"),
+        # What the planner held back at once is in no batch; few rows, and asked for by wave.
+        Index(
+            "ix_deliveries_unbatched",
+            "wave_id",
+            sqlite_where=text("batch_id IS NULL"),
+            postgresql_where=text("batch_id IS NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -205,3 +212,30 @@ class Pace(Base):
 
     scope: Mapped[str] = mapped_column(String(120), primary_key=True)
     free_at_us: Mapped[int] = mapped_column(BigInteger)
+
+
+class CountedUnit(Base):
+    """A batch (by its id) or what a wave has outside of batches (minus the wave's id) whose counts are up to date.
+
+    Whoever changes a delivery of a counted unit takes this row away in the same transaction (delivery/counts.py).
+    """
+
+    __tablename__ = "counted_units"
+    __table_args__ = (Index("ix_counted_units_campaign_id", "campaign_id"),)
+
+    unit: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    campaign_id: Mapped[int] = mapped_column(BigInteger)
+
+
+class DeliveryCount(Base):
+    """How many deliveries of a unit share everything a report asks for. Empty texts and 0 stand for nothing."""
+
+    __tablename__ = "delivery_counts"
+
+    unit: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    variant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    channel: Mapped[str] = mapped_column(String(5), primary_key=True)
+    region: Mapped[str] = mapped_column(String(12), primary_key=True)
+    status: Mapped[str] = mapped_column(String(10), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(60), primary_key=True)
+    number: Mapped[int]

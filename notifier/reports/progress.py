@@ -5,15 +5,16 @@ person may see is decided by the surfaces, never here.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from notifier.campaigns.models import Campaign
+from notifier.delivery.counts import Cell, cells
 from notifier.delivery.models import Delivery, Variant
 from notifier.delivery.status import DeliveryStatus
 from notifier.kit.errors import NotFound
@@ -22,12 +23,16 @@ from notifier.kit.errors import NotFound
 SENT = frozenset({DeliveryStatus.ACCEPTED, DeliveryStatus.DELIVERED, DeliveryStatus.BOUNCED, DeliveryStatus.FAILED})
 
 
+_NOT_REACHED = frozenset({DeliveryStatus.BOUNCED, DeliveryStatus.FAILED})
+
+
 @dataclass(frozen=True, slots=True)
 class CampaignSummary:
     """The counts of one campaign.
 
     `by_language` counts the deliveries that left by the language of the text they really got; `held_back` those that
-    were not sent, by reason; `unknown` those nobody can be sure of yet.
+    were not sent, by reason; `not_reached` those that left and bounced or failed, by reason; `unknown` those nobody can
+    be sure of yet.
     """
 
     id: int
@@ -39,7 +44,9 @@ class CampaignSummary:
     by_status: dict[str, int]
     by_channel: dict[str, dict[str, int]]
     by_language: dict[str, int]
+    by_region: dict[str, dict[str, int]]
     held_back: dict[str, int]
+    not_reached: dict[str, int]
     unknown: int
 
     def as_dict(self) -> dict[str, Any]:
@@ -72,21 +79,19 @@ class DeliveryLine:
 
 
 def campaign_summary(session: Session, campaign_id: int) -> CampaignSummary:
-    """Count the deliveries of a campaign. Raises NotFound."""
+    """Count the deliveries of a campaign, exactly and from few rows. Raises NotFound."""
     campaign = session.get(Campaign, campaign_id)
     if campaign is None:
         raise NotFound(f"There is no campaign {campaign_id}; `notifier campaigns list` shows every one")
-    by_status: dict[str, int] = defaultdict(int)
+    found = cells(session, campaign_id)
+    languages = _languages(session, campaign_id)
     by_channel: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    by_language: dict[str, int] = defaultdict(int)
-    held_back: dict[str, int] = defaultdict(int)
-    for row in session.execute(_cells(campaign_id)):
-        by_status[row.status] += row.number
-        by_channel[row.channel][row.status] += row.number
-        if row.status in SENT:
-            by_language[row.language] += row.number
-        if row.status == DeliveryStatus.HELD_BACK:
-            held_back[row.reason] += row.number
+    by_region: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for cell in found:
+        by_channel[cell.channel][cell.status] += cell.number
+        by_region[cell.region][cell.status] += cell.number
+    left = [cell for cell in found if cell.status in SENT]
+    by_status = total(found, lambda cell: cell.status)
     return CampaignSummary(
         id=campaign.id,
         code=campaign.code,
@@ -94,12 +99,27 @@ def campaign_summary(session: Session, campaign_id: int) -> CampaignSummary:
         status=campaign.status,
         status_reason=campaign.status_reason,
         planned=sum(by_status.values()),
-        by_status=dict(by_status),
-        by_channel={channel: dict(counts) for channel, counts in by_channel.items()},
-        by_language=dict(by_language),
-        held_back=dict(held_back),
+        by_status=by_status,
+        by_channel={channel: dict(counts) for channel, counts in sorted(by_channel.items())},
+        by_language=total(left, lambda cell: languages.get(cell.variant_id, "")),
+        by_region={region: dict(counts) for region, counts in sorted(by_region.items())},
+        held_back=total([cell for cell in found if cell.status == DeliveryStatus.HELD_BACK], lambda cell: cell.reason),
+        not_reached=total([cell for cell in found if cell.status in _NOT_REACHED], lambda cell: cell.reason),
         unknown=by_status.get(DeliveryStatus.UNKNOWN, 0),
     )
+
+
+def total(found: Iterable[Cell], key: Callable[[Cell], str]) -> dict[str, int]:
+    """Add cells up by a key, in its order; what is 0 is left out."""
+    sums: dict[str, int] = defaultdict(int)
+    for cell in found:
+        sums[key(cell)] += cell.number
+    return {name: number for name, number in sorted(sums.items()) if number}
+
+
+def _languages(session: Session, campaign_id: int) -> dict[int, str]:
+    rows = session.execute(select(Variant.id, Variant.language).where(Variant.campaign_id == campaign_id))
+    return {row.id: row.language for row in rows}
 
 
 def deliveries(
@@ -163,19 +183,3 @@ _LINE = (
 
 def _plain(session: Session, statement: Select[*tuple[Any, ...]]) -> Sequence[Any]:
     return session.execute(statement).all()
-
-
-def _cells(campaign_id: int) -> Select[*tuple[Any, ...]]:
-    """How many deliveries share channel, status, reason and the language of their text."""
-    groups = (
-        Delivery.channel,
-        Delivery.status,
-        func.coalesce(Delivery.reason, "").label("reason"),
-        func.coalesce(Variant.language, "").label("language"),
-    )
-    return (
-        select(*groups, func.count().label("number"))
-        .outerjoin(Variant, Variant.id == Delivery.variant_id)
-        .where(Delivery.campaign_id == campaign_id)
-        .group_by(*groups)
-    )

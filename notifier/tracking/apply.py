@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from notifier.audiences.models import Address
 from notifier.audiences.suppressions import suppress_address
+from notifier.delivery import counts
 from notifier.delivery.models import Delivery
 from notifier.delivery.status import DeliveryStatus, sources
 from notifier.tracking.models import ProviderEvent
@@ -94,6 +95,7 @@ def apply_pending(session: Session, *, now: datetime, limit: int = 5000) -> int:
         # A provider that drops a message because of a suppression of its own knows what we did not.
         _suppress(session, reason, [*claimed.of(kinds), *claimed.by_drop.get(reason, ())], now)
     hold_for_trouble(session, claimed.of((_K.ACCOUNT_TROUBLE,)), now=now)
+    counts.changed(session, claimed.deliveries)
     return _mark_applied(session, claimed)
 
 

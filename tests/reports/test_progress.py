@@ -6,32 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from notifier.campaigns.models import Campaign
 from notifier.delivery.models import Variant
 from notifier.kit.db import Database
 from notifier.kit.errors import NotFound
 from notifier.reports.progress import campaign_summary, deliveries
-from tests.tracking.ledger import a_delivery
-
-
-def a_campaign(session: Session, now: datetime) -> int:
-    row = Campaign(
-        code="ABCD1234",
-        advisory="say-no",
-        readers="parents",
-        topic="online-blackmail",
-        audience="all",
-        channels="both",
-        schedule={},
-        options={},
-        urgent=False,
-        status="sending",
-        created_by="officer@example.org",
-        created_at=now,
-    )
-    session.add(row)
-    session.flush()
-    return row.id
+from tests.tracking.ledger import a_campaign, a_delivery, a_wave
 
 
 def a_variant(session: Session, campaign_id: int, language: str, now: datetime) -> int:
@@ -51,7 +30,8 @@ def a_variant(session: Session, campaign_id: int, language: str, now: datetime) 
 
 
 def a_ledger(session: Session, now: datetime) -> int:
-    campaign = a_campaign(session, now)
+    campaign = a_campaign(session, now, code="ABCD1234")
+    wave = a_wave(session, campaign, now)
     english, arabic = a_variant(session, campaign, "en", now), a_variant(session, campaign, "ar", now)
     rows = [
         ("email", "delivered", None, english, "1"),
@@ -72,8 +52,9 @@ def a_ledger(session: Session, now: datetime) -> int:
             reason=reason,
             variant_id=variant,
             list_ids=lists,
+            wave_id=wave,
         )
-    a_delivery(session, 1, campaign_id=campaign + 1)
+    a_delivery(session, 1, campaign_id=campaign + 1, wave_id=wave + 1)
     return campaign
 
 
@@ -89,6 +70,10 @@ def test_a_summary_counts_every_delivery_once(database: Database, now: datetime)
     }
     assert found.by_language == {"en": 1, "ar": 2}
     assert found.held_back == {"opt_out": 1, "no_content": 1}
+    assert found.not_reached == {"hard_bounce": 1}
+    assert found.by_region == {
+        "AU-VIC": {"delivered": 2, "bounced": 1, "held_back": 2, "unknown": 1, "queued": 1},
+    }
     assert found.unknown == 1
     assert found.as_dict()["code"] == "ABCD1234"
 

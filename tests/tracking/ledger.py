@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from notifier.audiences.models import Address
 from notifier.campaigns.models import Campaign
-from notifier.delivery.models import Delivery
+from notifier.delivery.models import Batch, Delivery, Wave
 from notifier.kit.tokens import Keyring, Purpose, address_key
 from notifier.providers.base import Event
 from notifier.vocabulary import Channel, EventKind
@@ -43,6 +43,32 @@ def a_campaign(session: Session, now: datetime, **changes: Any) -> int:  # noqa:
         "created_at": now,
     }
     row = Campaign(**(values | changes))
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def a_wave(session: Session, campaign_id: int, now: datetime, status: str = "planned") -> int:
+    """Add a wave; return its id."""
+    row = Wave(campaign_id=campaign_id, priority=10, due_at=now, status=status, scope={})
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def a_batch(session: Session, campaign_id: int, variant_id: int, now: datetime, **changes: Any) -> int:  # noqa: ANN401
+    """Add a batch nobody has claimed; return its id."""
+    values: dict[str, Any] = {
+        "campaign_id": campaign_id,
+        "wave_id": 1,
+        "variant_id": variant_id,
+        "channel": Channel.EMAIL,
+        "priority": 10,
+        "due_at": now,
+        "size": 0,
+        "status": "ready",
+    }
+    row = Batch(**(values | changes))
     session.add(row)
     session.flush()
     return row.id

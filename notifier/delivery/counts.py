@@ -1,0 +1,172 @@
+"""Counts of deliveries that are always exact and cost next to nothing to read (docs/decisions/0041).
+
+A batch that is done, and what a planned wave held back outside of batches, rarely change: their counts are kept, per
+unit, by `refresh`. Whoever does change one says `changed` in the same transaction, and until the next refresh that unit
+is counted where it stands. A batch nobody has claimed yet is all queued. So a question reads a few rows for each batch,
+and deliveries only of the few units in motion; the hot path of sending writes nothing for it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, literal, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from notifier.delivery.batches import BatchStatus
+from notifier.delivery.models import Batch, CountedUnit, Delivery, DeliveryCount, Variant, Wave
+from notifier.delivery.status import DeliveryStatus
+from notifier.delivery.waves import WaveStatus
+from notifier.kit.dialects import hold_alone, hold_shared
+
+_LOCK = "delivery counts"
+_AT_REST = (BatchStatus.DONE, BatchStatus.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """How many deliveries of a campaign share everything a report asks for. `variant_id` 0 stands for none."""
+
+    variant_id: int
+    channel: str
+    region: str
+    status: str
+    reason: str
+    number: int
+
+
+def changed(session: Session, delivery_ids: Sequence[int]) -> None:
+    """Say that these deliveries were changed, so that the kept counts of their units are not believed any more.
+
+    Needed wherever a delivery of a finished batch changes: events, and what was unknown and is settled.
+    """
+    if not delivery_ids:
+        return
+    hold_shared(session, _LOCK)
+    units = select(Delivery.batch_id).where(Delivery.id.in_(delivery_ids), Delivery.batch_id.is_not(None))
+    session.execute(
+        delete(CountedUnit).where(CountedUnit.unit.in_(units)), execution_options={"synchronize_session": False}
+    )
+
+
+def batch_changed(session: Session, batch_id: int) -> None:
+    """Say that deliveries of this batch were changed."""
+    hold_shared(session, _LOCK)
+    session.execute(delete(CountedUnit).where(CountedUnit.unit == batch_id))
+
+
+def refresh(session: Session, *, limit: int = 200) -> int:
+    """Count up to `limit` units at rest that are not counted; return how many that were.
+
+    A unit with a delivery still on its way is not at rest, whatever its batch says: it is left for later.
+    """
+    hold_alone(session, _LOCK)
+    batches = session.execute(
+        select(Batch.id, Batch.campaign_id)
+        .where(Batch.status.in_(_AT_REST), ~_is_counted(Batch.id), ~_has_sending(Batch.id))
+        .order_by(Batch.id)
+        .limit(limit)
+    ).all()
+    waves = session.execute(
+        select(Wave.id, Wave.campaign_id)
+        .where(Wave.status == WaveStatus.PLANNED, ~_is_counted(-Wave.id))
+        .order_by(Wave.id)
+        .limit(limit)
+    ).all()
+    _keep(session, [row.id for row in batches], _of_batches([row.id for row in batches]))
+    _keep(session, [-row.id for row in waves], _of_waves([row.id for row in waves]))
+    units = [{"unit": row.id, "campaign_id": row.campaign_id} for row in batches]
+    units += [{"unit": -row.id, "campaign_id": row.campaign_id} for row in waves]
+    if units:
+        session.execute(insert(CountedUnit), units)
+    return len(units)
+
+
+def cells(session: Session, campaign_id: int) -> list[Cell]:
+    """Return the exact counts of a campaign: the kept ones, the ones in motion, and what nobody has begun."""
+    return [
+        Cell(row.variant_id, row.channel, row.region, row.status, row.reason, row.number)
+        for question in (_kept(campaign_id), _in_motion(campaign_id), _unbatched(campaign_id), _untouched(campaign_id))
+        for row in session.execute(question)
+    ]
+
+
+def _is_counted(unit: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    return exists().where(CountedUnit.unit == unit)
+
+
+def _has_sending(batch_id: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    return exists().where(Delivery.batch_id == batch_id, Delivery.status == DeliveryStatus.SENDING)
+
+
+def _keep(session: Session, units: Sequence[int], counts: Select[*tuple[Any, ...]]) -> None:
+    if not units:
+        return
+    session.execute(
+        delete(DeliveryCount).where(DeliveryCount.unit.in_(units)), execution_options={"synchronize_session": False}
+    )
+    names = ["variant_id", "channel", "region", "status", "reason", "number", "unit"]
+    session.execute(insert(DeliveryCount).from_select(names, counts))
+
+
+def _counted(*extra: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    """Count deliveries by everything a report asks for; the caller says which."""
+    groups = (
+        func.coalesce(Delivery.variant_id, 0).label("variant_id"),
+        Delivery.channel,
+        Delivery.region,
+        Delivery.status,
+        func.coalesce(Delivery.reason, "").label("reason"),
+    )
+    return select(*groups, func.count().label("number"), *extra).group_by(*groups, *extra)
+
+
+def _of_batches(batch_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
+    return _counted(Delivery.batch_id.expression).where(Delivery.batch_id.in_(batch_ids))
+
+
+def _of_waves(wave_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
+    unit = (-Delivery.wave_id).label("unit")
+    return _counted(unit).where(Delivery.wave_id.in_(wave_ids), Delivery.batch_id.is_(None))
+
+
+def _kept(campaign_id: int) -> Select[*tuple[Any, ...]]:
+    count = DeliveryCount
+    groups = (count.variant_id, count.channel, count.region, count.status, count.reason)
+    return (
+        select(*groups, func.sum(count.number).label("number"))
+        .join(CountedUnit, CountedUnit.unit == count.unit)
+        .where(CountedUnit.campaign_id == campaign_id)
+        .group_by(*groups)
+    )
+
+
+def _in_motion(campaign_id: int) -> Select[*tuple[Any, ...]]:
+    moving = select(Batch.id).where(Batch.campaign_id == campaign_id, ~_is_counted(Batch.id), ~_is_untouched())
+    return _counted().where(Delivery.batch_id.in_(moving))
+
+
+def _unbatched(campaign_id: int) -> Select[*tuple[Any, ...]]:
+    waves = select(Wave.id).where(Wave.campaign_id == campaign_id, ~_is_counted(-Wave.id))
+    return _counted().where(Delivery.wave_id.in_(waves), Delivery.batch_id.is_(None))
+
+
+def _untouched(campaign_id: int) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Batch.variant_id,
+            Batch.channel,
+            Variant.region,
+            literal(DeliveryStatus.QUEUED.value).label("status"),
+            literal("").label("reason"),
+            func.sum(Batch.size).label("number"),
+        )
+        .join(Variant, Variant.id == Batch.variant_id)
+        .where(Batch.campaign_id == campaign_id, _is_untouched())
+        .group_by(Batch.variant_id, Batch.channel, Variant.region)
+    )
+
+
+def _is_untouched() -> ColumnElement[bool]:
+    # A batch of a second try may be smaller than its size says: an event can have overtaken the refusal.
+    return and_(Batch.claims == 0, Batch.tries == 0, Batch.status.in_([BatchStatus.READY, BatchStatus.PAUSED]))

@@ -1,0 +1,45 @@
+"""What the two databases say in different words: being alone for a moment, and the hour of a moment."""
+
+from typing import Any
+from zlib import crc32
+
+from sqlalchemy import String, func, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+
+def hold_alone(session: Session, name: str) -> None:
+    """Be the only one with this name until the transaction ends; whoever holds it or shares it is waited for.
+
+    On SQLite a writing transaction is alone anyway.
+    """
+    _advise(session, "pg_advisory_xact_lock", name)
+
+
+def hold_shared(session: Session, name: str) -> None:
+    """Keep those out who want to be alone with this name, until the transaction ends."""
+    _advise(session, "pg_advisory_xact_lock_shared", name)
+
+
+def _advise(session: Session, function: str, name: str) -> None:
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(getattr(func, function)(crc32(name.encode()))))
+
+
+class HourOf(FunctionElement[str]):
+    """The hour of a moment in UTC, as text (`2026-11-23 09`)."""
+
+    inherit_cache = True
+    type = String()
+
+
+@compiles(HourOf, "sqlite")
+def _hour_on_sqlite(element: HourOf, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - the compiler's own
+    return f"substr({compiler.process(element.clauses, **options)}, 1, 13)"
+
+
+@compiles(HourOf, "postgresql")
+def _hour_on_postgresql(element: HourOf, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - as above
+    return f"to_char({compiler.process(element.clauses, **options)} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24')"
