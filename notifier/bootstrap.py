@@ -211,6 +211,7 @@ class House:
             doubt=settings.doubt,
             retry=settings.retry,
             circuit=settings.circuit,
+            retention=settings.retention,
         )
 
     @cached_property

@@ -24,6 +24,7 @@ from notifier.providers.sendgrid import SendGridSettings
 from notifier.providers.smtp import SmtpSettings
 from notifier.providers.twilio import TwilioSettings
 from notifier.sandbox.accounts import SandboxSettings
+from notifier.tracking.retention import RetentionSettings
 from notifier.web.settings import WebSettings
 from notifier.worker.circuit import CircuitSettings
 from notifier.worker.engine import TickSettings, WorkerSettings
@@ -105,6 +106,7 @@ class Settings:
     circuit: CircuitSettings = field(default_factory=CircuitSettings)
     ticks: TickSettings = field(default_factory=TickSettings)
     web: WebSettings = field(default_factory=WebSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
 
     @property

@@ -23,6 +23,7 @@ from notifier.accounts.models import User
 from notifier.accounts.users import MAY_DRAFT, require
 from notifier.campaigns import lifecycle
 from notifier.campaigns.models import Campaign
+from notifier.delivery import counts
 from notifier.delivery.again import queue_again
 from notifier.delivery.models import Attempt, Batch, Delivery, Variant
 from notifier.delivery.queue import DOUBT_OPEN
@@ -231,6 +232,7 @@ def _queue_again(session: Session, doubt: Doubt, ids: Sequence[int], now: dateti
 
 
 def _close(session: Session, doubt: Doubt, verdict: Verdict, why: str) -> None:
+    counts.batch_changed(session, doubt.batch_id)
     session.execute(
         update(Attempt).where(Attempt.id == doubt.attempt_id).values(doubt=SETTLED, outcome=verdict, detail=why)
     )

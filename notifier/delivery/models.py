@@ -239,3 +239,14 @@ class DeliveryCount(Base):
     status: Mapped[str] = mapped_column(String(10), primary_key=True)
     reason: Mapped[str] = mapped_column(String(60), primary_key=True)
     number: Mapped[int]
+
+
+class Forgetting(Base):
+    """How far the forgetting of a campaign has come: its addresses batch by batch, its words at once."""
+
+    __tablename__ = "forgettings"
+
+    campaign_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    through_batch: Mapped[int] = mapped_column(BigInteger)
+    addresses_at: Mapped[datetime | None]
+    content_at: Mapped[datetime | None]

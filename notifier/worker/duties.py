@@ -13,11 +13,11 @@ from notifier.campaigns import lifecycle
 from notifier.campaigns.approval import fingerprint
 from notifier.campaigns.lifecycle import CampaignStatus
 from notifier.campaigns.models import Campaign
-from notifier.delivery import control, planner, queue, waves
+from notifier.delivery import control, counts, planner, queue, waves
 from notifier.delivery.models import Wave
 from notifier.delivery.variants import Press
 from notifier.kit.errors import NotifierError
-from notifier.tracking import apply
+from notifier.tracking import apply, retention
 from notifier.worker.engine import Engine
 
 log = structlog.get_logger("notifier.scheduler")
@@ -61,6 +61,28 @@ def finish(engine: Engine) -> list[int]:
     """Close the campaigns that are through."""
     with engine.database.transaction() as session:
         return control.finish(session, now=engine.clock())
+
+
+def count(engine: Engine) -> int:
+    """Keep the counts of what has come to rest, some batches at a time."""
+    counted = 0
+    while True:
+        with engine.database.transaction() as session:
+            some = counts.refresh(session)
+        counted += some
+        if some == 0:
+            return counted
+
+
+def forget(engine: Engine) -> int:
+    """Forget what its clock says, in small steps, so that nobody waits for it."""
+    forgotten = 0
+    while True:
+        with engine.database.transaction() as session:
+            some = retention.prune(session, engine.retention, now=engine.clock())
+        forgotten += some
+        if some == 0:
+            return forgotten
 
 
 def _plan_slice(session: Session, wave: Wave, engine: Engine) -> int:

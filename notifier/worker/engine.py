@@ -18,6 +18,7 @@ from notifier.delivery.variants import Press
 from notifier.kit.clock import Clock
 from notifier.kit.db import Database
 from notifier.providers.base import Provider
+from notifier.tracking.retention import RetentionSettings
 from notifier.vocabulary import Channel
 from notifier.worker.circuit import CircuitSettings
 
@@ -62,6 +63,8 @@ class TickSettings:
     apply_s: float = 0.5
     finish_s: float = 1.0
     settle_s: float = 5.0
+    count_s: float = 5.0
+    forget_s: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Engine:
     doubt: DoubtSettings = field(default_factory=DoubtSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
     circuit: CircuitSettings = field(default_factory=CircuitSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     chance: Random = field(default_factory=Random)
 
 

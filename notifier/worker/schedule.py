@@ -24,6 +24,8 @@ def duties_of(engine: Engine) -> dict[str, tuple[Callable[[Engine], object], flo
         "apply provider events": (duties.apply_events, ticks.apply_s),
         "finish campaigns": (duties.finish, ticks.finish_s),
         "settle doubts": (doubts.settle, ticks.settle_s),
+        "keep counts": (duties.count, ticks.count_s),
+        "forget": (duties.forget, ticks.forget_s),
     }
 
 

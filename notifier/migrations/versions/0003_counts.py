@@ -1,4 +1,4 @@
-"""Kept counts of deliveries."""
+"""Kept counts of deliveries, and how far forgetting has come."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,6 +30,14 @@ def upgrade() -> None:
             "unit", "variant_id", "channel", "region", "status", "reason", name=op.f("pk_delivery_counts")
         ),
     )
+    op.create_table(
+        "forgettings",
+        sa.Column("campaign_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("through_batch", sa.BigInteger(), nullable=False),
+        sa.Column("addresses_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("content_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("campaign_id", name=op.f("pk_forgettings")),
+    )
     op.create_index(
         "ix_deliveries_unbatched",
         "deliveries",
@@ -41,5 +49,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_deliveries_unbatched", table_name="deliveries")
+    op.drop_table("forgettings")
     op.drop_table("delivery_counts")
     op.drop_table("counted_units")
