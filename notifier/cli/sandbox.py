@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 import orjson
 import typer
@@ -58,7 +58,9 @@ def sandbox(
 def received(url: str) -> object:
     """Return what a running sandbox received, newest first."""
     try:
-        with urlopen(f"{url}/sandbox/messages?limit=10000", timeout=READ_TIMEOUT_S) as answer:  # noqa: S310 - http only
+        with build_opener(ProxyHandler({})).open(
+            f"{url}/sandbox/messages?limit=10000", timeout=READ_TIMEOUT_S
+        ) as answer:
             found: object = orjson.loads(answer.read())
     except (URLError, OSError, ValueError):
         refuse(f"No sandbox answers at {url}. Start one with `notifier sandbox`, or name its --host and --port.")

@@ -111,6 +111,17 @@ async def test_nothing_of_a_message_reaches_a_log(stage: Scene, caplog: pytest.L
     assert ACCOUNTS.sendgrid_api_key not in caplog.text
 
 
+async def test_a_stand_in_on_this_machine_is_found_whatever_proxy_is_set(
+    stage: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    settings = SendGridSettings(ACCOUNTS.sendgrid_api_key, base_url=stage.sandbox.url)
+    behind = SendGrid(settings)
+    receipts = await behind.send(EMAIL, emails("one@families.example"))
+    await behind.close()
+    assert receipts[0].error is None
+
+
 async def test_requests_go_side_by_side(stage: Scene) -> None:
     stage.behave(latency_s=0.2)
     start = asyncio.get_running_loop().time()
