@@ -25,6 +25,7 @@ from notifier.audiences.models import (
     ImportStatus,
     Subscription,
 )
+from notifier.audiences.reading import DEFAULT_MAX_UNPACKED_MB
 from notifier.audiences.settling import merge_duplicates, refuse_shared
 from notifier.kit.db import insert_rows, refresh_statistics
 from notifier.kit.errors import Conflict, Invalid, NotFound
@@ -40,13 +41,13 @@ class ImportSettings:
 
     `removal_guard_percent`: a replacing import that would remove more than this share of a list is refused until the
     number of removals is confirmed. `shared_by_many`: an address on more rows than this is taken for the school's own.
-    `max_rows` and `max_file_mb` (of the file, and of what an archive unpacks to) bound what is read at all.
+    `max_rows` bounds what is read at all, and `max_unpacked_mb` what a spreadsheet or a OneRoster bundle unpacks to.
     """
 
     removal_guard_percent: float = 10.0
     shared_by_many: int = 20
     max_rows: int = 2_000_000
-    max_file_mb: int = 1_000
+    max_unpacked_mb: int = DEFAULT_MAX_UNPACKED_MB
 
 
 def begin(

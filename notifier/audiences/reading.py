@@ -1,26 +1,28 @@
-"""Open a file a school handed over and give its rows, one at a time, in bounded memory.
+"""Open a file a school handed over and give its rows, one at a time: CSV, a spreadsheet, or a OneRoster bundle.
 
-Whatever is not a table is refused here in a sentence. Nothing here knows what a parent is.
+Whatever is not a table is refused here in a sentence. Which kind a file is shows in its first bytes, not in its name.
 """
 
-import codecs
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from io import TextIOBase
-from itertools import chain
 from pathlib import Path
 
+import orjson
+
+from notifier.audiences import oneroster
+from notifier.audiences.archives import open_archive
 from notifier.audiences.columns import Column, check_mapping, is_usable, recognise
+from notifier.audiences.plain_text import Progress, csv_rows, encoding_of
+from notifier.audiences.workbooks import sheets_of
 from notifier.kit.errors import Invalid
 
-MAX_LINE = 64 * 1024
 MAX_COLUMNS = 150
+DEFAULT_MAX_UNPACKED_MB = 300
 _HEADER_WITHIN = 10
-_SEPARATORS = ",;\t|"
 _BLOCK = 1 << 20
+_ZIP, _OLD_OFFICE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _STRANGERS = {
     b"%PDF": "a PDF document",
     b"{\\rtf": "a text document (RTF)",
@@ -32,132 +34,109 @@ _STRANGERS = {
     b"Rar!": "an archive; unpack it first",
     b"7z\xbc\xaf": "an archive; unpack it first",
 }
+Rows = Iterator[tuple[int, Sequence[str]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A file opened: which column is which, and the rows below the header with their numbers in the file."""
+    """A file opened: which column is which, and the rows below the header with their numbers in the file.
+
+    `size` is about how many characters there are to read, for a progress bar; None if nobody can say.
+    """
 
     header: tuple[str, ...]
     places: Mapping[Column, int]
-    rows: Iterator[tuple[int, Sequence[str]]]
-    size: int
-    done: "Progress"
+    rows: Rows
+    size: int | None
+    progress: Progress
 
 
-@dataclass(slots=True)
-class Progress:
-    """How many bytes of the file have been read."""
-
-    bytes_read: int = 0
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    digest = sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
+def file_digest(path: Path, mapping: Mapping[str, str] | None = None, school: str | None = None) -> str:
+    """Return the SHA-256, in hex, of a file and of how it is to be read."""
+    digest = sha256(orjson.dumps([mapping or {}, school], option=orjson.OPT_SORT_KEYS))
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as wrong:
+        raise Invalid(f"{path} cannot be read: {wrong.strerror}") from wrong
     return digest.hexdigest()
 
 
 @contextmanager
-def open_sheet(path: Path, mapping: Mapping[str, str] | None = None) -> Iterator[Sheet]:
+def open_sheet(
+    path: Path,
+    mapping: Mapping[str, str] | None = None,
+    *,
+    school: str | None = None,
+    max_unpacked_mb: int = DEFAULT_MAX_UNPACKED_MB,
+) -> Iterator[Sheet]:
     """Open a contact list file. Raises Invalid, naming the file, if it is not one."""
     try:
-        head = _head(path)
+        with path.open("rb") as file:
+            head = file.read(4096)
     except OSError as wrong:
         raise Invalid(f"{path} cannot be read: {wrong.strerror}") from wrong
     _refuse_strangers(path, head)
-    encoding = _encoding(path, head)
-    progress = Progress()
-    with path.open(encoding=encoding, errors="replace", newline="") as file:
-        rows = _csv_rows(path, file, progress)
-        yield _sheet(path, rows, mapping, path.stat().st_size, progress)
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(4096)
+    if head.startswith(_OLD_OFFICE):
+        yield _workbook(path, mapping)
+    elif head.startswith(_ZIP):
+        with open_archive(path, max_bytes=max_unpacked_mb << 20) as archive:
+            if oneroster.is_bundle(archive):
+                places = recognise(oneroster.HEADER)
+                rows = oneroster.guardians(path, archive, school)
+                yield Sheet(oneroster.HEADER, places, rows, None, Progress())
+            else:
+                yield _workbook(path, mapping)
+    else:
+        progress = Progress()
+        with path.open(encoding=encoding_of(path, head), errors="replace", newline="") as text:
+            rows = csv_rows(path.name, text, progress)
+            header, places = _header(path, rows, mapping)
+            yield Sheet(header, places, rows, path.stat().st_size, progress)
 
 
 def _refuse_strangers(path: Path, head: bytes) -> None:
     if not head.strip():
-        raise Invalid(f"{path.name} is empty; save the sheet with its header row and try again")
+        raise _empty(path)
     for start, what in _STRANGERS.items():
         if head.lstrip().lower().startswith(start.lower()):
             raise Invalid(f"{path.name} is {what}, not a table; export the list as CSV or XLSX")
 
 
-def _encoding(path: Path, head: bytes) -> str:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if head[1::2].count(0) > len(head) // 4:
-        return "utf-16-le"
-    if 0 in head:
-        raise Invalid(f"{path.name} holds bytes no text has; export the list as CSV or XLSX")
-    return "utf-8-sig" if _is_utf8(path) else "cp1252"
+def _empty(path: Path) -> Invalid:
+    return Invalid(f"{path.name} is empty; save the sheet with its header row and try again")
 
 
-def _is_utf8(path: Path) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                decoder.decode(block)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
+def _workbook(path: Path, mapping: Mapping[str, str] | None) -> Sheet:
+    """Take the first sheet with a header we can use."""
+    refused: Invalid | None = None
+    for rows in sheets_of(path):
+        try:
+            header, places = _header(path, rows, mapping)
+        except Invalid as wrong:
+            refused = refused or wrong
+            continue
+        return Sheet(header, places, rows, None, Progress())
+    raise refused or _empty(path)
 
 
-def _csv_rows(path: Path, file: TextIOBase, progress: Progress) -> Iterator[tuple[int, Sequence[str]]]:
-    lines = _lines(path, file, progress)
-    first = next(lines, "")
-    separator = ""
-    if first.lower().startswith("sep=") and len(first.strip()) == len("sep=,"):
-        separator, first = first.strip()[-1], next(lines, "")
-    reader = csv.reader(chain([first], lines), delimiter=separator or _separator(first))
-    try:
-        yield from enumerate(reader, start=2 if separator else 1)
-    except csv.Error as wrong:
-        raise Invalid(f"{path.name}, line {reader.line_num}: {wrong}; is a quotation mark left open?") from wrong
-
-
-def _lines(path: Path, file: TextIOBase, progress: Progress) -> Iterator[str]:
-    while line := file.readline(MAX_LINE):
-        if len(line) == MAX_LINE:
-            raise Invalid(f"{path.name} has a line of more than {MAX_LINE} characters; this is not a contact list")
-        progress.bytes_read += len(line)
-        yield line
-
-
-def _separator(line: str) -> str:
-    return max(_SEPARATORS, key=line.count)
-
-
-def _sheet(
-    path: Path,
-    rows: Iterator[tuple[int, Sequence[str]]],
-    mapping: Mapping[str, str] | None,
-    size: int,
-    progress: Progress,
-) -> Sheet:
+def _header(path: Path, rows: Rows, mapping: Mapping[str, str] | None) -> tuple[tuple[str, ...], dict[Column, int]]:
     """Find the header among the first rows; a title or an empty row may stand above it."""
-    seen: list[tuple[int, Sequence[str]]] = []
-    for number, cells in rows:
+    first: Sequence[str] = ()
+    for seen, (_, cells) in enumerate(rows, start=1):
         if len(cells) > MAX_COLUMNS:
             raise Invalid(f"{path.name} has {len(cells)} columns; a contact list has at most {MAX_COLUMNS}")
-        seen.append((number, cells))
-        if is_usable(recognise(cells, mapping)):
-            if mapping:
-                check_mapping(mapping, cells)
-            return Sheet(tuple(cells), recognise(cells, mapping), rows, size, progress)
-        if len(seen) == _HEADER_WITHIN:
+        if is_usable(places := recognise(cells, mapping)):
+            check_mapping(mapping or {}, cells)
+            return tuple(cells), places
+        first = first or [cell.strip() for cell in cells if cell.strip()]
+        if seen == _HEADER_WITHIN:
             break
-    first = next((cells for _, cells in seen if any(cell.strip() for cell in cells)), ())
+    if not first:
+        raise _empty(path)
     raise Invalid(
         f"{path.name} has no column for an email address or a mobile number; its first row says: "
-        f"{', '.join(cell for cell in first if cell.strip())[:200] or 'nothing'}. Name the columns in the first row, "
-        "or say which is which with --column 'THEIR HEADER=email'"
+        f"{', '.join(first)[:200]}. Name the columns in the first row, or say which is which with "
+        "--column 'THEIR HEADER=email'"
     )

@@ -4,16 +4,25 @@ A suppression beats every subscription, and outlives the address it is about. Ev
 Nothing here asks who may lift one: the surfaces do.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
+from typing import NamedTuple
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
+from notifier.audiences.addresses import normalise
+from notifier.audiences.columns import Column
 from notifier.audiences.models import Address, SubscriptionChange, Suppression
+from notifier.audiences.reading import Sheet
 from notifier.kit.db import insert_or_skip
 from notifier.kit.errors import Conflict, NotFound
 from notifier.kit.tokens import address_key
 from notifier.vocabulary import Channel, SuppressionReason
+
+_SLICE = 1_000
 
 # A later, weaker reason never hides an earlier, stronger one: a person's own word and an erasure outrank a bounce.
 _STRENGTH = {
@@ -136,6 +145,111 @@ def is_suppressed(session: Session, secret: bytes, channel: Channel, value: str)
     key = address_key(secret, channel, value)
     reason = session.scalar(select(Suppression.reason).where(Suppression.address_key == key))
     return None if reason is None else SuppressionReason(reason)
+
+
+class Listed(NamedTuple):
+    """One suppression as it is shown. `address` is empty once its owner was erased, or if no list ever had it."""
+
+    channel: str
+    reason: str
+    since: datetime
+    source: str
+    note: str | None
+    address: str | None
+    key: str
+
+
+def counts(session: Session) -> dict[str, int]:
+    """Return how many addresses are suppressed, by reason."""
+    rows = session.execute(select(Suppression.reason, func.count()).group_by(Suppression.reason))
+    return dict(sorted(rows.all()))
+
+
+def listed(session: Session, reason: SuppressionReason | None, *, limit: int | None = None) -> Iterator[Listed]:
+    """Give the suppressions, newest first."""
+    query = (
+        select(Suppression, Address.value)
+        .outerjoin(Address, Address.key == Suppression.address_key)
+        .order_by(Suppression.id.desc())
+        .limit(limit)
+    )
+    if reason is not None:
+        query = query.where(Suppression.reason == reason.value)
+    for found, value in session.execute(query.execution_options(yield_per=_SLICE)):
+        key = found.address_key.hex()
+        yield Listed(found.channel, found.reason, found.created_at, found.source, found.note, value, key)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """What taking over another system's suppressions did, in addresses."""
+
+    new: int
+    known: int
+    unreadable: int
+
+
+def take_over(
+    session: Session,
+    secret: bytes,
+    sheet: Sheet,
+    reason: SuppressionReason,
+    *,
+    country: str,
+    source: str,
+    actor: str,
+    now: datetime,
+) -> TakenOver:
+    """Suppress every address of a file; what is suppressed already stays as it is."""
+    new = known = unreadable = 0
+    some = _addresses_of(sheet, country)
+    while part := list(islice(some, _SLICE)):
+        readable = [(channel, value) for channel, value in part if value is not None]
+        keys = {address_key(secret, channel, value): channel for channel, value in readable}
+        rows = [
+            {"address_key": key, "channel": channel.value, "reason": reason.value, "source": source, "created_at": now}
+            for key, channel in keys.items()
+        ]
+        made = (
+            session.scalars(insert_or_skip(session, Suppression).returning(Suppression.address_key), rows).all()
+            if rows
+            else []
+        )
+        _log_many(session, made, keys, reason, actor=actor, now=now, why=source)
+        new, known, unreadable = (
+            new + len(made),
+            known + len(readable) - len(made),
+            unreadable + len(part) - len(readable),
+        )
+    return TakenOver(new, known, unreadable)
+
+
+def _addresses_of(sheet: Sheet, country: str) -> Iterator[tuple[Channel, str | None]]:
+    for _, cells in sheet.rows:
+        for column, channel in ((Column.EMAIL, Channel.EMAIL), (Column.MOBILE, Channel.SMS)):
+            place = sheet.places.get(column, len(cells))
+            if place < len(cells) and cells[place].strip():
+                yield channel, normalise(channel, cells[place], country=country)[0]
+
+
+def _log_many(
+    session: Session,
+    made: Sequence[bytes],
+    keys: Mapping[bytes, Channel],
+    reason: SuppressionReason,
+    *,
+    actor: str,
+    now: datetime,
+    why: str,
+) -> None:
+    if not made:
+        return
+    known = dict(session.execute(select(Address.key, Address.id).where(Address.key.in_(made))).all())
+    line = {"at": now, "old": "allowed", "new": f"suppressed:{reason}", "actor": actor, "why": why[:200]}
+    session.execute(
+        insert(SubscriptionChange),
+        [line | {"address_id": known.get(key), "channel": keys[key].value} for key in made],
+    )
 
 
 def _log(

@@ -23,7 +23,7 @@ from notifier.campaigns import desk, lifecycle, schedule
 from notifier.campaigns.approval import fingerprint
 from notifier.cli.comparison import Comparison, compare
 from notifier.cli.frame import JsonFlag, console, print_json, print_table, progress, say
-from notifier.cli.lists import show_import
+from notifier.cli.lists import Upload, show_import
 from notifier.cli.neighbours import Neighbours
 from notifier.delivery import control
 from notifier.delivery.status import DeliveryStatus
@@ -112,7 +112,7 @@ def _prepare(opened: House, home: Path, recipients: int, seed: int) -> None:
         )
         with opened.database.transaction() as session:
             lists.create_list(session, new, actor=OFFICER, now=utc_now())
-        import_id, _ = show_import(opened, school.code, path, mode=ImportMode.MERGE, mapping={}, actor=OFFICER)
+        import_id, _ = show_import(opened, Upload(school.code, path, ImportMode.MERGE), actor=OFFICER)
         with opened.database.transaction() as session:
             importer.carry_out(session, import_id, importer.ImportSettings(), actor=OFFICER, now=utc_now())
 

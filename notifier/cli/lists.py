@@ -1,20 +1,20 @@
 """`notifier lists`: contact lists of schools, and their uploads."""
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from notifier.audiences import importer, lists, reading, samples
+from notifier.audiences import downloads, importer, lists, reading, samples
 from notifier.audiences.difference import Difference
-from notifier.audiences.judging import ListRules, row_judge
+from notifier.audiences.judging import JudgedRow, ListRules, row_judge
 from notifier.audiences.languages import tag_of
 from notifier.audiences.models import ContactList, ImportMode
+from notifier.audiences.verdicts import Verdict
 from notifier.bootstrap import House
 from notifier.cli.frame import ActorOption, JsonFlag, house, print_json, print_table, progress, say
-from notifier.kit.clock import utc_now
 from notifier.kit.errors import Conflict, Invalid
 from notifier.kit.sheets import write_csv
 from notifier.vocabulary import Readers
@@ -59,7 +59,7 @@ def create(
                 source=source,
             ),
             actor=actor,
-            now=utc_now(),
+            now=opened.clock(),
         )
         say(f"Made the contact list {made.code} ({made.name}).")
         say(f"On the word of {actor} (wording {made.attestation_version}):")
@@ -69,20 +69,22 @@ def create(
 @app.command("import")
 def import_(
     code: Annotated[str, typer.Argument(metavar="LIST", help="The contact list.")],
-    file: Annotated[Path, typer.Argument(help="A CSV file.")],
+    file: Annotated[Path, typer.Argument(help="A CSV file, a spreadsheet (XLSX, ODS), or a OneRoster bundle (zip).")],
     actor: ActorOption = "cli",
     apply: Annotated[bool, typer.Option("--apply", help="Carry the difference out.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Whoever is not in the file is removed.")] = False,
     confirm_removals: Annotated[int | None, typer.Option(help="How many removals you expect.")] = None,
     column: Annotated[list[str] | None, typer.Option(help="'THEIR HEADER=our word', as often as needed.")] = None,
+    school: Annotated[str | None, typer.Option(help="Which school of a OneRoster bundle.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what a file would change in a list; with --apply, change it."""
-    mode = ImportMode.REPLACE if replace else ImportMode.MERGE
+    upload = Upload(code, file, ImportMode.REPLACE if replace else ImportMode.MERGE, _mapping(column or []), school)
     with house() as opened:
-        import_id, shown = show_import(opened, code, file, mode=mode, mapping=_mapping(column or []), actor=actor)
+        waiting = _waiting(opened, upload) if apply else None
+        import_id, shown = waiting or show_import(opened, upload, actor=actor)
         if not as_json:
-            _print_difference(code, shown, applied=False)
+            _print_difference(upload, shown)
         if apply:
             with opened.database.transaction() as session:
                 importer.carry_out(
@@ -90,7 +92,7 @@ def import_(
                     import_id,
                     opened.settings.lists,
                     actor=actor,
-                    now=utc_now(),
+                    now=opened.clock(),
                     confirmed_removals=confirm_removals,
                 )
     if as_json:
@@ -101,38 +103,82 @@ def import_(
         say("Nothing has changed yet; the same command with --apply carries this out.")
 
 
-def show_import(
-    opened: House, code: str, file: Path, *, mode: ImportMode, mapping: dict[str, str], actor: str
-) -> tuple[int, Difference]:
-    """Read and judge a file for a list and work out the difference, slice by slice; return the import and it."""
-    settings = opened.settings.lists
-    if not file.is_file():
-        raise Invalid(f"There is no file {file}")
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file for a list, and how it is to be read."""
+
+    code: str
+    file: Path
+    mode: ImportMode
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    school: str | None = None
+
+
+def _waiting(opened: House, upload: Upload) -> tuple[int, Difference] | None:
+    """Return the difference of this very file that was shown and waits for a yes, if there is one."""
     with opened.database.transaction() as session:
-        found = lists.find_list(session, code)
-        known = lists.remember_mapping(session, found, mapping)
-        digest = reading.file_digest(file)
-    with reading.open_sheet(file, known) as sheet, progress() as bar:
+        found = lists.find_list(session, upload.code)
+        known = lists.remember_mapping(session, found, upload.mapping)
+        digest = reading.file_digest(upload.file, known, upload.school)
+        waiting = importer.shown_before(session, found, digest=digest, mode=upload.mode)
+        return None if waiting is None else (waiting.id, Difference.from_counts(waiting.counts or {}))
+
+
+def show_import(opened: House, upload: Upload, *, actor: str) -> tuple[int, Difference]:
+    """Read and judge a file for a list and work out the difference; return the import's id and the difference.
+
+    Every slice of rows is a transaction of its own, so that nobody else waits while a long file is read.
+    """
+    settings = opened.settings.lists
+    with opened.database.transaction() as session:
+        found = lists.find_list(session, upload.code)
+        known = lists.remember_mapping(session, found, upload.mapping)
+    digest = reading.file_digest(upload.file, known, upload.school)
+    with (
+        reading.open_sheet(
+            upload.file, known, school=upload.school, max_unpacked_mb=settings.max_unpacked_mb
+        ) as sheet,
+        progress() as bar,
+    ):
         with opened.database.transaction() as session:
             import_id = importer.begin(
-                session, found, file_name=file.name, digest=digest, mode=mode, actor=actor, now=utc_now()
+                session,
+                found,
+                file_name=upload.file.name,
+                digest=digest,
+                mode=upload.mode,
+                actor=actor,
+                now=opened.clock(),
             )
-        task = bar.add_task(f"Reading {file.name}", total=sheet.size)
-        for part in _judged(opened, found, sheet, settings):
+        task = bar.add_task(f"Reading {upload.file.name}", total=sheet.size)
+        for part in _judged(opened, found, sheet):
             with opened.database.transaction() as session:
                 importer.store(session, import_id, part)
-            bar.update(task, completed=sheet.done.bytes_read)
-        bar.update(task, completed=sheet.size, description="Comparing")
+            bar.update(task, completed=sheet.progress.read)
+        bar.update(task, completed=sheet.size or 0, description="Comparing")
         with opened.database.transaction() as session:
             return import_id, importer.settle(session, import_id, settings)
 
 
-def _judged(
-    opened: House, found: ContactList, sheet: reading.Sheet, settings: importer.ImportSettings
-) -> Iterator[list[Any]]:
+def _judged(opened: House, found: ContactList, sheet: reading.Sheet) -> Iterator[list[JudgedRow]]:
     rules = ListRules(country=found.country, readers=Readers(found.readers))
     judge = row_judge(sheet.places, len(sheet.header), rules, opened.address_secret)
-    return importer.judged(sheet.rows, judge, max_rows=settings.max_rows)
+    return importer.judged(sheet.rows, judge, max_rows=opened.settings.lists.max_rows)
+
+
+@app.command()
+def verdicts(
+    code: Annotated[str, typer.Argument(metavar="LIST", help="The contact list.")],
+    out: Annotated[Path, typer.Option(help="The CSV file to write.")],
+    every: Annotated[bool, typer.Option("--every", help="Also the rows there is nothing to say about.")] = False,
+) -> None:
+    """Write what was said about each row of the last upload: row, column, value, reason, remedy."""
+    with house() as opened, opened.database.reading() as session, out.open("w", encoding="utf-8", newline="") as file:
+        import_id = downloads.last_import(session, lists.find_list(session, code))
+        rows = downloads.verdicts(session, import_id)
+        wanted = rows if every else (row for row in rows if row.verdict != Verdict.ACCEPTED)
+        written = write_csv(file, downloads.VerdictLine._fields, wanted)
+    say(f"Wrote {written} verdicts to {out}.")
 
 
 def _mapping(options: list[str]) -> dict[str, str]:
@@ -142,10 +188,10 @@ def _mapping(options: list[str]) -> dict[str, str]:
     return {theirs.strip(): ours.strip() for theirs, _, ours in pairs}
 
 
-def _print_difference(code: str, shown: Difference, *, applied: bool) -> None:
+def _print_difference(upload: Upload, shown: Difference) -> None:
     counts = shown.as_counts()
     fields = counts.pop("fields")
-    title = f"{code}: what {'changed' if applied else 'would change'}"
+    title = f"What {upload.file.name} changes in {upload.code}"
     print_table(title, ["what", "how many"], [[name.replace("_", " "), number] for name, number in counts.items()])
     if fields:
         say("Changed fields: " + ", ".join(f"{name} {number}" for name, number in fields.items()))

@@ -253,5 +253,6 @@ def test_the_digest_of_an_audience_is_of_its_meaning(tmp_path: Path) -> None:
 
 def test_the_audiences_of_the_repository_can_be_read() -> None:
     folder = Path(__file__).parents[2] / "audiences"
-    assert segments.audience_names(folder) == ["eu-parents", "victoria-parents"]
-    assert segments.load_audience(folder, "eu-parents").regions == ("DE", "FR", "GR")
+    read = {name: segments.load_audience(folder, name) for name in segments.audience_names(folder)}
+    assert read["eu-parents"].regions == ("DE", "FR", "GR")
+    assert read["victoria-parents"].regions == ("AU-VIC",)

@@ -1,0 +1,184 @@
+"""Show everything a contact list holds about an address, and erase it at its owner's request.
+
+What stays after an erasure is a keyed hash among the suppressions, so that the next upload of a school cannot bring the
+address back. Copies in other rooms (deliveries, events, letters) are theirs to erase.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from notifier.audiences.addresses import normalise
+from notifier.audiences.models import (
+    Address,
+    ContactList,
+    ImportRow,
+    ListChoice,
+    Subscription,
+    SubscriptionChange,
+    Suppression,
+    TopicChoice,
+)
+from notifier.audiences.suppressions import suppress_key
+from notifier.kit.errors import Invalid, NotFound
+from notifier.kit.tokens import address_key
+from notifier.vocabulary import Channel, SuppressionReason
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What an erasure did. `addresses` holds the ids and the keyed hashes of what was erased, for the other rooms.
+
+    `rows` of contact lists were deleted whole. From `shared_rows` only this address was taken: they are of different
+    people, who did not all ask.
+    """
+
+    addresses: tuple[tuple[int, str, bytes], ...]
+    rows: int
+    shared_rows: int
+
+
+def read_address(text: str, country: str) -> tuple[Channel, str]:
+    """Return the channel and the normalised form of an address somebody typed. Raises Invalid."""
+    channel = Channel.EMAIL if "@" in text else Channel.SMS
+    value, why = normalise(channel, text, country=country)
+    if value is None:
+        raise Invalid(
+            f"{text!r} is no email address and no mobile number ({why}); write a number with + and its country"
+        )
+    return channel, value
+
+
+def find_address(session: Session, channel: Channel, value: str) -> int:
+    """Return the id of a normalised address. Raises NotFound."""
+    found = session.scalar(select(Address.id).where(Address.channel == channel.value, Address.value == value))
+    if found is None:
+        raise NotFound(f"Nothing is held about {value}")
+    return found
+
+
+def held(session: Session, address_id: int) -> dict[str, Any]:
+    """Return everything this room holds about an address, for its owner."""
+    address = session.get_one(Address, address_id)
+    rows = session.execute(
+        select(Subscription, ContactList)
+        .join(ContactList, ContactList.id == Subscription.list_id)
+        .where(_has(address_id))
+        .order_by(Subscription.id)
+    )
+    suppressed = session.scalars(select(Suppression).where(Suppression.address_key == address.key)).one_or_none()
+    log = session.scalars(
+        select(SubscriptionChange).where(SubscriptionChange.address_id == address_id).order_by(SubscriptionChange.id)
+    )
+    return {
+        "address": _plain(
+            address, "channel", "value", "language", "paused_until", "quiet_from", "quiet_until", "created_at"
+        ),
+        "subscriptions": [
+            _plain(row, "reference", "given_name", "family_name", "role", "year_levels", "language", "status")
+            | _plain(row, "created_at", "updated_at")
+            | {"list": found.name, "lawful_basis": found.lawful_basis, "source": found.source}
+            for row, found in rows
+        ],
+        "topics": _choices(
+            session, select(TopicChoice.topic, TopicChoice.wanted, TopicChoice.changed_at), TopicChoice, address_id
+        ),
+        "lists": _choices(
+            session,
+            select(ContactList.name, ListChoice.wanted, ListChoice.changed_at).join(
+                ContactList, ContactList.id == ListChoice.list_id
+            ),
+            ListChoice,
+            address_id,
+        ),
+        "suppression": None if suppressed is None else _plain(suppressed, "reason", "source", "created_at"),
+        "log": [_plain(entry, "at", "channel", "topic", "old", "new", "why") for entry in log],
+    }
+
+
+def _choices(
+    session: Session, query: Select[Any], table: type[TopicChoice | ListChoice], address_id: int
+) -> list[dict[str, Any]]:
+    rows = session.execute(query.where(table.address_id == address_id).order_by(table.changed_at))
+    return [{"what": what, "wanted": wanted, "changed_at": at} for what, wanted, at in rows]
+
+
+def _plain(row: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
+
+
+def forget(session: Session, secret: bytes, channel: Channel, value: str, *, actor: str, now: datetime) -> Forgotten:
+    """Erase an address and what contact lists hold about its owner; keep its keyed hash as a suppression.
+
+    The owner's rows go whole, and with them an address that stands nowhere else. If the address is on rows with
+    different other addresses (a shared phone), only the address itself is taken from them. An address nobody holds is
+    suppressed all the same.
+    """
+    key = address_key(secret, channel, value)
+    address_id = session.scalar(select(Address.id).where(Address.key == key))
+    if address_id is None:
+        suppress_key(
+            session, channel, key, SuppressionReason.ERASED, address_id=None, source="erasure", actor=actor, now=now
+        )
+        _forget_uploads(session, [key])
+        return Forgotten((), 0, 0)
+    partners = _partners(session, address_id)
+    rows = shared = 0
+    if len(partners) <= 1:
+        rows = _count(session.execute(delete(Subscription).where(_has(address_id)).returning(Subscription.id)).all())
+    else:
+        shared = _take_off(session, address_id)
+    orphans = [other for other in partners if rows and not _is_used(session, other)]
+    erased = tuple(_erase(session, found, actor=actor, now=now) for found in (address_id, *orphans))
+    return Forgotten(erased, rows, shared)
+
+
+def _has(address_id: int) -> ColumnElement[bool]:
+    return or_(Subscription.email_address_id == address_id, Subscription.sms_address_id == address_id)
+
+
+def _partners(session: Session, address_id: int) -> set[int]:
+    """Return the other addresses on the rows of an address."""
+    rows = session.execute(select(Subscription.email_address_id, Subscription.sms_address_id).where(_has(address_id)))
+    return {found for row in rows for found in row if found is not None and found != address_id}
+
+
+def _is_used(session: Session, address_id: int) -> bool:
+    return session.scalar(select(Subscription.id).where(_has(address_id)).limit(1)) is not None
+
+
+def _take_off(session: Session, address_id: int) -> int:
+    email, mobile = Subscription.email_address_id, Subscription.sms_address_id
+    alone = or_(email == address_id, email.is_(None)) & or_(mobile == address_id, mobile.is_(None))
+    count = _count(
+        session.execute(delete(Subscription).where(_has(address_id), alone).returning(Subscription.id)).all()
+    )
+    for column in (email, mobile):
+        changed = update(Subscription).where(column == address_id).values({column: None}).returning(Subscription.id)
+        count += _count(session.execute(changed).all())
+    return count
+
+
+def _erase(session: Session, address_id: int, *, actor: str, now: datetime) -> tuple[int, str, bytes]:
+    address = session.get_one(Address, address_id)
+    channel, value, key = Channel(address.channel), address.value, address.key
+    suppress_key(
+        session, channel, key, SuppressionReason.ERASED, address_id=address_id, source="erasure", actor=actor, now=now
+    )
+    session.execute(delete(TopicChoice).where(TopicChoice.address_id == address_id))
+    session.execute(delete(ListChoice).where(ListChoice.address_id == address_id))
+    session.execute(delete(Address).where(Address.id == address_id))
+    _forget_uploads(session, [key])
+    return address_id, value, key
+
+
+def _forget_uploads(session: Session, keys: Sequence[bytes]) -> None:
+    session.execute(delete(ImportRow).where(or_(ImportRow.email_key.in_(keys), ImportRow.mobile_key.in_(keys))))
+
+
+def _count(rows: Sequence[Any]) -> int:
+    return len(rows)

@@ -1,0 +1,74 @@
+"""CSV as schools really have it: any usual encoding and separator, in bounded memory.
+
+Nothing here knows what a parent is.
+"""
+
+import codecs
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import TextIOBase
+from itertools import chain
+from pathlib import Path
+
+from notifier.kit.errors import Invalid
+
+MAX_LINE = 64 * 1024
+_SEPARATORS = ",;\t|"
+_BLOCK = 1 << 20
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a file has been read, in characters."""
+
+    read: int = 0
+
+
+def encoding_of(path: Path, head: bytes) -> str:
+    """Return the encoding of a text file: its mark, UTF-8 if all of it is, else Windows-1252. Raises Invalid."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if 0 in head:
+        if head[1::2].count(0) > len(head) // 4:
+            return "utf-16-le"
+        if head[::2].count(0) > len(head) // 4:
+            return "utf-16-be"
+        raise Invalid(f"{path.name} holds bytes no text has; export the list as CSV or XLSX")
+    return "utf-8-sig" if _is_utf8(path) else "cp1252"
+
+
+def _is_utf8(path: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def csv_rows(name: str, file: TextIOBase, progress: Progress) -> Iterator[tuple[int, Sequence[str]]]:
+    """Give the rows of a CSV file, numbered as a spreadsheet would number them. Raises Invalid."""
+    lines = _lines(name, file, progress)
+    first = next(lines, "")
+    separator = ""
+    if first.lower().startswith("sep=") and len(first.strip()) == len("sep=,"):
+        separator, first = first.strip()[-1], next(lines, "")
+    reader = csv.reader(chain([first], lines), delimiter=separator or max(_SEPARATORS, key=first.count))
+    try:
+        yield from enumerate(reader, start=2 if separator else 1)
+    except csv.Error as wrong:
+        raise Invalid(f"{name}, line {reader.line_num}: {wrong}; is a quotation mark left open?") from wrong
+
+
+def _lines(name: str, file: TextIOBase, progress: Progress) -> Iterator[str]:
+    while line := file.readline(MAX_LINE):
+        if len(line) == MAX_LINE:
+            raise Invalid(f"{name} has a line of more than {MAX_LINE} characters; this is not a contact list")
+        if "\0" in line:
+            raise Invalid(f"{name} holds bytes no text has; export the list as CSV or XLSX")
+        progress.read += len(line)
+        yield line

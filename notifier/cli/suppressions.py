@@ -1,0 +1,113 @@
+"""`notifier suppressions`: addresses that may not be written to, whatever any list says."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from notifier.accounts import users
+from notifier.audiences import suppressions
+from notifier.audiences.forgetting import read_address
+from notifier.audiences.reading import open_sheet
+from notifier.cli.frame import ActorOption, JsonFlag, house, print_json, print_table, say
+from notifier.cli.recipients import CountryOption
+from notifier.kit.errors import Conflict
+from notifier.kit.sheets import write_csv
+from notifier.vocabulary import SuppressionReason
+
+app = typer.Typer(help="Addresses that may not be written to, whatever any list says.", no_args_is_help=True)
+AddressArgument = Annotated[str, typer.Argument(help="An email address or a mobile number.")]
+
+
+@app.command("list")
+def show_all(
+    reason: Annotated[SuppressionReason | None, typer.Option(help="Only those with this reason.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show how many addresses are suppressed, by reason, and the newest."""
+    with house() as opened, opened.database.reading() as session:
+        counts = suppressions.counts(session)
+        rows = list(suppressions.listed(session, reason, limit=limit))
+    if as_json:
+        print_json({"counts": counts, "newest": [row._asdict() for row in rows]})
+        return
+    print_table("Suppressed", ["reason", "addresses"], [[name, number] for name, number in counts.items()])
+    print_table("Newest", list(suppressions.Listed._fields), [list(row) for row in rows])
+
+
+@app.command()
+def add(
+    address: AddressArgument,
+    actor: ActorOption,
+    reason: Annotated[SuppressionReason, typer.Option(help="Why.")] = SuppressionReason.MANUAL,
+    note: Annotated[str | None, typer.Option(help="A remark for the file; never the address.")] = None,
+    country: CountryOption = "ZZ",
+) -> None:
+    """Write no more to an address."""
+    if reason is SuppressionReason.ERASED:
+        raise Conflict("An erasure is more than a suppression; use `notifier recipients forget`")
+    with house() as opened, opened.database.transaction() as session:
+        by = users.find(session, actor).email
+        channel, value = read_address(address, country)
+        new = suppressions.suppress(
+            session,
+            opened.address_secret,
+            channel,
+            value,
+            reason,
+            source="command line",
+            actor=by,
+            now=opened.clock(),
+            note=note,
+        )
+    say(f"{value} is suppressed ({reason})." if new else f"{value} was suppressed already.")
+
+
+@app.command()
+def lift(
+    address: AddressArgument,
+    actor: ActorOption,
+    why: Annotated[str, typer.Option(help="Why it may be written to again.")],
+    country: CountryOption = "ZZ",
+) -> None:
+    """Allow an address again."""
+    with house() as opened, opened.database.transaction() as session:
+        by = users.find(session, actor).email
+        channel, value = read_address(address, country)
+        suppressions.lift(session, opened.address_secret, channel, value, actor=by, now=opened.clock(), why=why)
+    say(f"{value} may be written to again.")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A file with a column for email addresses, mobile numbers, or both.")],
+    actor: ActorOption,
+    reason: Annotated[SuppressionReason, typer.Option(help="Why, for all of them.")] = SuppressionReason.OPT_OUT,
+    country: CountryOption = "ZZ",
+) -> None:
+    """Take over the suppressions of another system."""
+    if reason is SuppressionReason.ERASED:
+        raise Conflict("An erasure is more than a suppression; use `notifier recipients forget`")
+    with house() as opened, open_sheet(file) as sheet, opened.database.transaction() as session:
+        by = users.find(session, actor).email
+        done = suppressions.take_over(
+            session,
+            opened.address_secret,
+            sheet,
+            reason,
+            country=country,
+            source=f"file {file.name}"[:120],
+            actor=by,
+            now=opened.clock(),
+        )
+    say(f"{done.new} addresses are suppressed now, {done.known} were already, {done.unreadable} could not be read.")
+
+
+@app.command()
+def export(out: Annotated[Path, typer.Option(help="The CSV file to write.")]) -> None:
+    """Write every suppression to a CSV file: the address where it is known, else its keyed hash alone."""
+    with house() as opened, opened.database.reading() as session, out.open("w", encoding="utf-8", newline="") as file:
+        written = write_csv(file, suppressions.Listed._fields, suppressions.listed(session, None))
+    say(f"Wrote {written} suppressions to {out}.")
