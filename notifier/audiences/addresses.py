@@ -121,10 +121,18 @@ def _mobile_pattern(plan: PhoneMetadata) -> Callable[[str], object]:
 
 
 def judge_phone_at_length(text: str, country: str) -> Judged:
-    """Judge a mobile number by the library alone."""
+    """Judge a mobile number by the library alone. "00" is read as "+" too, even where another prefix is dialled."""
     text = text.strip()
     if (why := _no_phone_at_all(text)) is not None:
         return None, why
+    value, why = _judge_phone(text, country)
+    if value is None and text.startswith("00"):
+        international, _ = _judge_phone(f"+{text[2:]}", country)
+        return (international, None) if international is not None else (None, why)
+    return value, why
+
+
+def _judge_phone(text: str, country: str) -> Judged:
     try:
         number = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:
@@ -156,11 +164,14 @@ def _no_phone_at_all(text: str) -> Reason | None:
 def _why_no_phone(text: str, number: phonenumbers.PhoneNumber) -> Reason:
     if _SEVERAL.search(text):
         return Reason.TWO_ADDRESSES
-    possible = phonenumbers.is_possible_number_with_reason(number)
-    if possible == phonenumbers.ValidationResult.TOO_SHORT:
-        return Reason.TOO_SHORT
-    if possible == phonenumbers.ValidationResult.TOO_LONG:
-        return Reason.TOO_LONG
+    region = phonenumbers.region_code_for_country_code(number.country_code or 0)
+    plan = PhoneMetadata.metadata_for_region(region)
+    if plan is not None and plan.mobile is not None and plan.mobile.possible_length:
+        digits = len(phonenumbers.national_significant_number(number))
+        if digits < min(plan.mobile.possible_length):
+            return Reason.TOO_SHORT
+        if digits > max(plan.mobile.possible_length):
+            return Reason.TOO_LONG
     return Reason.NOT_A_PHONE_NUMBER
 
 

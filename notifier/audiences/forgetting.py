@@ -101,7 +101,7 @@ def held(session: Session, address_id: int) -> dict[str, Any]:
 
 
 def _choices(
-    session: Session, query: Select[Any], table: type[TopicChoice | ListChoice], address_id: int
+    session: Session, query: Select[str, bool, datetime], table: type[TopicChoice | ListChoice], address_id: int
 ) -> list[dict[str, Any]]:
     rows = session.execute(query.where(table.address_id == address_id).order_by(table.changed_at))
     return [{"what": what, "wanted": wanted, "changed_at": at} for what, wanted, at in rows]

@@ -5,7 +5,18 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from notifier.cli import advisories, audiences, campaigns, lists, processes, regions, setup, users
+from notifier.cli import (
+    advisories,
+    audiences,
+    campaigns,
+    lists,
+    processes,
+    recipients,
+    regions,
+    setup,
+    suppressions,
+    users,
+)
 from notifier.cli.demo import demo
 from notifier.cli.frame import refusals
 from notifier.cli.sandbox import sandbox
@@ -40,6 +51,8 @@ app.command()(setup.doctor)
 app.add_typer(users.app, name="users")
 app.add_typer(lists.app, name="lists")
 app.add_typer(audiences.app, name="audiences")
+app.add_typer(recipients.app, name="recipients")
+app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(campaigns.app, name="campaigns")
 app.add_typer(advisories.app, name="advisories")
 app.add_typer(regions.app, name="regions")

@@ -135,9 +135,7 @@ def show_import(opened: House, upload: Upload, *, actor: str) -> tuple[int, Diff
         known = lists.remember_mapping(session, found, upload.mapping)
     digest = reading.file_digest(upload.file, known, upload.school)
     with (
-        reading.open_sheet(
-            upload.file, known, school=upload.school, max_unpacked_mb=settings.max_unpacked_mb
-        ) as sheet,
+        reading.open_sheet(upload.file, known, school=upload.school, max_unpacked_mb=settings.max_unpacked_mb) as sheet,
         progress() as bar,
     ):
         with opened.database.transaction() as session:
