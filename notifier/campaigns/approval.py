@@ -45,6 +45,7 @@ def fingerprint(campaign: Campaign, papers: Papers, *, today: date) -> str:
         "channels": campaign.channels,
         "schedule": campaign.schedule,
         "options": campaign.options,
+        "accepted": sorted(entry["key"] for entry in campaign.accepted),
         "urgent": campaign.urgent,
         "expires_at": campaign.expires_at.isoformat() if campaign.expires_at else None,
     }

@@ -1,6 +1,6 @@
 """The officer's desk: draft a campaign from an advisory and an audience that fit each other, and submit it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from notifier.accounts.models import User
 from notifier.audiences.segments import Audience
 from notifier.campaigns import lifecycle
 from notifier.campaigns.approval import Papers, fingerprint
+from notifier.campaigns.coverage import Proof, accept, refuse_unaccepted
 from notifier.campaigns.models import Campaign
 from notifier.content.library import Advisory
 from notifier.kit.errors import Conflict, Invalid
@@ -51,11 +52,26 @@ def draft(session: Session, wish: Draft, papers: Papers, *, by: User, now: datet
     )
 
 
-def submit(session: Session, campaign_id: int, papers: Papers, *, by: User, now: datetime) -> Campaign:
-    """Submit a campaign as words, audience and schedule are now."""
+def submit(
+    session: Session, campaign_id: int, proof: Proof, *, accepting: Collection[str] = (), by: User, now: datetime
+) -> Campaign:
+    """Submit a campaign as words, audience and schedule are now, answering for the findings named.
+
+    Raises Conflict while a finding blocks or nobody answers for it.
+    """
     campaign = lifecycle.find(session, campaign_id)
-    current = fingerprint(campaign, papers, today=now.date())
+    if accepting:
+        accept(session, campaign, proof, accepting, by=by, now=now)
+    refuse_unaccepted(session, campaign, proof, now=now)
+    current = fingerprint(campaign, proof.papers, today=now.date())
     return lifecycle.submit(session, campaign_id, by=by, fingerprint=current, now=now)
+
+
+def look_again(session: Session, campaign_id: int, proof: Proof, *, now: datetime) -> str:
+    """Return the fingerprint of a campaign for its approver. Raises Conflict if a finding has come up since."""
+    campaign = lifecycle.find(session, campaign_id)
+    refuse_unaccepted(session, campaign, proof, now=now)
+    return fingerprint(campaign, proof.papers, today=now.date())
 
 
 def _check_fit(wish: Draft, advisory: Advisory, audience: Audience, papers: Papers) -> None:

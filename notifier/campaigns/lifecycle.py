@@ -88,6 +88,7 @@ def create(
         channels=channels,
         schedule=dict(schedule),
         options=dict(options),
+        accepted=[],
         urgent=urgent,
         expires_at=expires_at,
         status=_S.DRAFT,

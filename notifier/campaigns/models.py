@@ -27,6 +27,7 @@ class Campaign(Base):
     channels: Mapped[str] = mapped_column(String(20))
     schedule: Mapped[dict[str, Any]] = mapped_column(JSON)
     options: Mapped[dict[str, Any]] = mapped_column(JSON)
+    accepted: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     urgent: Mapped[bool]
     expires_at: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(String(12))

@@ -8,7 +8,7 @@ import typer
 from notifier.accounts import users
 from notifier.bootstrap import House
 from notifier.campaigns import desk, lifecycle, schedule
-from notifier.campaigns.approval import fingerprint
+from notifier.campaigns.coverage import coverage_of
 from notifier.campaigns.models import Campaign
 from notifier.cli.frame import ActorOption, JsonFlag, house, moment, print_json, print_table, say
 from notifier.delivery import control, doubt
@@ -66,10 +66,36 @@ def create(
 
 
 @app.command()
-def submit(campaign_id: int, actor: ActorOption, as_json: JsonFlag = False) -> None:
+def coverage(campaign_id: int, as_json: JsonFlag = False) -> None:
+    """Show what every recipient would really get, and what stands in the way."""
+    now = utc_now()
+    with house() as opened, opened.database.reading() as session:
+        campaign = lifecycle.find(session, campaign_id)
+        found = coverage_of(session, campaign, opened.proof, now=now).to_json()
+        accepted = {entry["key"]: entry["by"] for entry in campaign.accepted}
+    if as_json:
+        print_json(found | {"accepted": accepted})
+        return
+    columns = ["channel", "wanted", "region", "recipients", "language", "steps", "state", "alphabet", "parts", "cost"]
+    rows = [[_cell(line[name]) for name in columns] for line in found["lines"]]
+    print_table("What every recipient would get", columns, rows)
+    findings = [[f["weight"], f["rule"], f["message"], accepted.get(f["key"], "")] for f in found["findings"]]
+    print_table("Findings", ["weight", "rule", "what", "accepted by"], findings)
+
+
+@app.command()
+def submit(
+    campaign_id: int,
+    actor: ActorOption,
+    accept: Annotated[
+        list[str] | None, typer.Option(help="A finding you answer for: its key, or a rule; as often as needed.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
     """Ask a second person to look at a draft."""
     with house() as opened, opened.database.transaction() as session:
-        campaign = desk.submit(session, campaign_id, opened.papers, by=users.find(session, actor), now=utc_now())
+        by = users.find(session, actor)
+        campaign = desk.submit(session, campaign_id, opened.proof, accepting=accept or [], by=by, now=utc_now())
         _tell(
             campaign, as_json, f"Submitted. Next, by an approver: notifier campaigns approve {campaign_id} --as EMAIL"
         )
@@ -84,7 +110,7 @@ def approve(campaign_id: int, actor: ActorOption, as_json: JsonFlag = False) -> 
             session,
             campaign_id,
             by=users.find(session, actor),
-            fingerprint=fingerprint(lifecycle.find(session, campaign_id), opened.papers, today=now.date()),
+            fingerprint=desk.look_again(session, campaign_id, opened.proof, now=now),
             zones=_zones(opened),
             now=now,
         )
@@ -226,6 +252,10 @@ def _as_dict(campaign: Campaign) -> dict[str, Any]:
         "schedule": campaign.schedule,
         **{name: _iso(getattr(campaign, name)) for name in moments},
     }
+
+
+def _cell(value: object) -> object:
+    return " → ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _iso(value: datetime | None) -> str | None:

@@ -13,10 +13,7 @@ from sqlalchemy import select
 from notifier.accounts.models import UserRole
 from notifier.audiences.segments import load_audience
 from notifier.campaigns import lifecycle
-from notifier.campaigns.approval import Papers, fingerprint
-from notifier.content.languages import Languages
-from notifier.content.library import Library
-from notifier.content.render import RenderContext, Renderer
+from notifier.campaigns.approval import fingerprint
 from notifier.delivery import control
 from notifier.delivery.answers import RetrySettings
 from notifier.delivery.doubt import DoubtSettings
@@ -27,7 +24,6 @@ from notifier.delivery.variants import Press
 from notifier.kit.db import Database
 from notifier.kit.tokens import Keyring
 from notifier.providers.base import Event, ProviderError, Receipt, SettledBy, WebhookRequest
-from notifier.regions.atlas import Atlas
 from notifier.vocabulary import Channel, ChannelPolicy, Envelope, Message
 from notifier.worker import duties
 from notifier.worker.engine import Engine, WorkerSettings
@@ -163,26 +159,6 @@ class World:
                 select(Delivery.destination, Delivery.reason).where(Delivery.campaign_id == campaign_id)
             )
             return {str(destination): reason for destination, reason in rows}
-
-
-@pytest.fixture(scope="session")
-def press() -> Press:
-    """The real advisories, regions and layouts."""
-    languages = Languages.load(ROOT / "config" / "languages.toml")
-    library = Library.load(ROOT / "templates" / "advisories", languages)
-    atlas = Atlas.load(ROOT / "config" / "regions")
-    context = RenderContext(
-        code="",
-        public_url="https://n.example",
-        sender_name="Victoria Police",
-        sender_email="advisories@police.example",
-        reply_to="",
-        sms_sender="+61480000000",
-        today=datetime(2026, 11, 23).date(),  # noqa: DTZ001 - only its date is wanted
-        live=False,
-    )
-    papers = Papers(library, atlas, ROOT / "audiences", live=False)
-    return Press(papers, Renderer(library, atlas, ROOT / "templates" / "layouts"), context)
 
 
 @pytest.fixture

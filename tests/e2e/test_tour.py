@@ -38,7 +38,10 @@ def test_a_campaign_goes_from_draft_to_approved_by_two_people(office: Office, pa
     office.run("lists", "import", "northcote-high", str(parents), *OFFICER, "--apply")
     assert office.json("audiences", "count", "victoria-parents")["channels"][0]["reachable"] == 2
     office.run(*DRAFT)
-    office.run("campaigns", "submit", "1", *OFFICER)
+    refused = office.run("campaigns", "submit", "1", *OFFICER, expect=1)
+    assert "--accept unchecked_contact --accept unreviewed" in refused
+    assert office.json("campaigns", "coverage", "1")["lines"][0]["recipients"] > 0
+    office.run("campaigns", "submit", "1", *OFFICER, "--accept", "unreviewed", "--accept", "unchecked_contact")
     said = office.run("campaigns", "approve", "1", *OFFICER, expect=1)
     assert "approving a campaign takes an approver" in said
     office.run("campaigns", "approve", "1", *APPROVER)

@@ -116,6 +116,7 @@ def upgrade() -> None:
         sa.Column("channels", sa.String(length=20), nullable=False),
         sa.Column("schedule", sa.JSON(), nullable=False),
         sa.Column("options", sa.JSON(), nullable=False),
+        sa.Column("accepted", sa.JSON(), nullable=False),
         sa.Column("urgent", sa.Boolean(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("status", sa.String(length=12), nullable=False),
