@@ -140,13 +140,10 @@ class Twilio:
         by its text. An event of a record has the id the callback of the same status has. Raises ProviderError.
         """
         told = await self._call("GET", params={"To": destination, "PageSize": _LOOKED_AT})
-        records = told.get("messages")
-        events = (
-            [twilio_events.read_record(record, after) for record in records if isinstance(record, dict)]
-            if records
-            else []
-        )
-        return [event for event in events if event.occurred_at >= after]
+        since = after.replace(microsecond=0)  # Twilio's record knows whole seconds
+        records = [record for record in told.get("messages") or [] if isinstance(record, dict)]
+        events = [twilio_events.read_record(record, after) for record in records]
+        return [event for event in events if event.occurred_at >= since]
 
     async def close(self) -> None:
         """Close the connections of the running loop."""
