@@ -56,7 +56,7 @@ class KeysSettings:
 class SenderSettings:
     """`[sender]`: who speaks. `name` is the police team as families know it."""
 
-    name: str = "Police communications team"
+    name: str = "Police Advisories"
     email: str = "advisories@police.example"
     reply_to: str = ""
     sms: str = "+61480000000"
