@@ -47,11 +47,8 @@ def show(code: CodeArgument, *, as_json: JsonFlag = False) -> None:
         print_json({**told, "facts": facts})
         return
     say(f"{told['name']} ({code}): {', '.join(told['languages'])}; {', '.join(told['timezones'])}")
-    columns = ["fact", "value", "operator", "kept in", "confidence", "checked", "not shown because"]
-    rows = [
-        [f["fact"], f["value"], f["operator"], f["region"], f["confidence"], f["checked_on"], f["not_shown"]]
-        for f in facts
-    ]
+    columns = ["fact", "value", "operator", "families see it"]
+    rows = [[f["fact"], f["value"], f["operator"], f"no: {f['not_shown']}" if f["not_shown"] else "yes"] for f in facts]
     print_table(f"Contacts of {code}", columns, rows)
 
 
