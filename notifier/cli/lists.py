@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from notifier.accounts import users
 from notifier.audiences import downloads, importer, lists, reading, samples
 from notifier.audiences.difference import Difference
 from notifier.audiences.judging import JudgedRow, ListRules, row_judge
@@ -18,6 +19,8 @@ from notifier.cli.frame import ActorOption, JsonFlag, house, print_json, print_t
 from notifier.kit.errors import Conflict, Invalid
 from notifier.kit.sheets import write_csv
 from notifier.vocabulary import Readers
+
+COMMAND_LINE = "command line"
 
 app = typer.Typer(help="Contact lists of schools, and their uploads.", no_args_is_help=True)
 
@@ -44,6 +47,7 @@ def create(
     if language is not None and tag is None:
         raise Invalid(f"{language!r} is no language; write its tag (ar) or its name (Arabic)")
     with house() as opened, opened.database.transaction() as session:
+        by = users.find(session, actor).email
         place = opened.atlas.region(region)
         made = lists.create_list(
             session,
@@ -54,15 +58,15 @@ def create(
                 country=place.country,
                 readers=readers,
                 lawful_basis=basis,
-                attested_by=actor,
+                attested_by=by,
                 language=tag,
                 source=source,
             ),
-            actor=actor,
+            actor=by,
             now=opened.clock(),
         )
         say(f"Made the contact list {made.code} ({made.name}).")
-        say(f"On the word of {actor} (wording {made.attestation_version}):")
+        say(f"On the word of {by} (wording {made.attestation_version}):")
         say(f'  "{lists.ATTESTATIONS[lists.CURRENT_ATTESTATION]}"')
 
 
@@ -70,7 +74,7 @@ def create(
 def import_(
     code: Annotated[str, typer.Argument(metavar="LIST", help="The contact list.")],
     file: Annotated[Path, typer.Argument(help="A CSV file, a spreadsheet (XLSX, ODS), or a OneRoster bundle (zip).")],
-    actor: ActorOption = "cli",
+    actor: ActorOption = COMMAND_LINE,
     apply: Annotated[bool, typer.Option("--apply", help="Carry the difference out.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Whoever is not in the file is removed.")] = False,
     confirm_removals: Annotated[int | None, typer.Option(help="How many removals you expect.")] = None,
@@ -81,6 +85,9 @@ def import_(
     """Show what a file would change in a list; with --apply, change it."""
     upload = Upload(code, file, ImportMode.REPLACE if replace else ImportMode.MERGE, _mapping(column or []), school)
     with house() as opened:
+        if actor != COMMAND_LINE:
+            with opened.database.reading() as session:
+                users.find(session, actor)
         waiting = _waiting(opened, upload) if apply else None
         import_id, shown = waiting or show_import(opened, upload, actor=actor)
         if not as_json:
