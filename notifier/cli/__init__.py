@@ -8,11 +8,13 @@ from typer.core import TyperGroup
 from notifier.cli import (
     advisories,
     audiences,
+    bounces,
     campaigns,
     lists,
     processes,
     recipients,
     regions,
+    reports,
     setup,
     suppressions,
     users,
@@ -56,6 +58,8 @@ app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(campaigns.app, name="campaigns")
 app.add_typer(advisories.app, name="advisories")
 app.add_typer(regions.app, name="regions")
+app.add_typer(reports.app, name="reports")
+app.add_typer(bounces.app, name="bounces")
 
 
 def main() -> None:

@@ -7,10 +7,11 @@ import typer
 
 from notifier.accounts import users
 from notifier.bootstrap import House
-from notifier.campaigns import desk, lifecycle, schedule
+from notifier.campaigns import desk, lifecycle, schedule, withdrawal
 from notifier.campaigns.coverage import coverage_of
 from notifier.campaigns.models import Campaign
 from notifier.cli.frame import ActorOption, JsonFlag, house, moment, print_json, print_table, say
+from notifier.cli.reports import report
 from notifier.delivery import control, doubt
 from notifier.delivery.status import DeliveryStatus
 from notifier.kit.clock import utc_now
@@ -172,6 +173,23 @@ def resolve(
         print_json({"campaign": campaign_id, "decision": "sent" if sent else "resend", "deliveries": moved})
         return
     say(f"Campaign {campaign_id}: {moved} deliveries {'count as accepted' if sent else 'are queued again'}.")
+
+
+@app.command()
+def withdraw(
+    campaign_id: int,
+    reason: ReasonOption,
+    actor: ActorOption,
+    replaced_by: Annotated[str | None, typer.Option(help="The code of the corrected message.")] = None,
+) -> None:
+    """Say on a message's official page that it was wrong, and which message to read instead."""
+    with house() as opened, opened.database.transaction() as session:
+        by = users.find(session, actor)
+        withdrawal.withdraw(session, campaign_id, by=by, note=reason, replaced_by=replaced_by, now=utc_now())
+    say(f"Campaign {campaign_id}: its official page now says that the message was withdrawn.")
+
+
+app.command("report")(report)
 
 
 @app.command("list")

@@ -37,6 +37,7 @@ def a_campaign(session: Session, now: datetime, **changes: Any) -> int:  # noqa:
         "channels": "both",
         "schedule": {},
         "options": {},
+        "accepted": [],
         "urgent": False,
         "status": "sending",
         "created_by": "officer@example.org",

@@ -49,6 +49,7 @@ def a_campaign(status: str, reason: str | None) -> Campaign:
         channels="email",
         schedule={},
         options={},
+        accepted=[],
         urgent=False,
         status=status,
         status_reason=reason,

@@ -28,6 +28,7 @@ def a_message(session: Session, code: str, readers: str = "parents", *regions: s
         channels="email",
         schedule={},
         options={},
+        accepted=[],
         urgent=False,
         status="sending",
         created_by="officer@example.org",
