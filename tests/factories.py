@@ -1,8 +1,9 @@
 """Made-up people, lists and campaigns for tests: plain functions with good defaults."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -100,6 +101,8 @@ def make_campaign(
     audience: str = "victoria-parents",
     urgent: bool = False,
     expires_at: datetime | None = None,
+    schedule: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Campaign:
     """Draft a campaign."""
     return lifecycle.create(
@@ -109,8 +112,8 @@ def make_campaign(
         topic="online-blackmail",
         audience=audience,
         channels=channels,
-        schedule={"kind": "now"},
-        options={},
+        schedule=schedule or {"kind": "now"},
+        options=options or {},
         urgent=urgent,
         expires_at=expires_at,
         by=by,

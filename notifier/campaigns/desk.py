@@ -13,6 +13,7 @@ from notifier.campaigns import lifecycle
 from notifier.campaigns.approval import Papers, fingerprint
 from notifier.campaigns.coverage import Proof, accept, refuse_unaccepted
 from notifier.campaigns.models import Campaign
+from notifier.campaigns.options import Options
 from notifier.content.library import Advisory
 from notifier.kit.errors import Conflict, Invalid
 from notifier.vocabulary import ChannelPolicy
@@ -26,7 +27,7 @@ class Draft:
     audience: str
     channels: ChannelPolicy
     schedule: Mapping[str, Any]
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
     urgent: bool = False
     expires_at: datetime | None = None
 
@@ -36,6 +37,7 @@ def draft(session: Session, wish: Draft, papers: Papers, *, by: User, now: datet
     advisory = papers.library.advisory(wish.advisory)
     audience = papers.audience(wish.audience)
     _check_fit(wish, advisory, audience, papers)
+    wish.options.check(urgent=wish.urgent)
     return lifecycle.create(
         session,
         advisory=advisory.name,
@@ -44,7 +46,7 @@ def draft(session: Session, wish: Draft, papers: Papers, *, by: User, now: datet
         audience=audience.name,
         channels=wish.channels,
         schedule=wish.schedule,
-        options=wish.options,
+        options=wish.options.chosen(),
         urgent=wish.urgent,
         expires_at=wish.expires_at,
         by=by,

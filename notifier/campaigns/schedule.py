@@ -19,14 +19,16 @@ Schedule = dict[str, Any]
 
 # A staggered campaign goes out in slots; more of them would make waves of a handful of people.
 FEWEST_SLOTS, MOST_SLOTS = 2, 1_000
+_SLOTS_PER_HOUR = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
     """One moment of a schedule, and which part of the audience it is for.
 
-    `scope` is empty for everybody, or names `regions` (a list of codes), a `slot` ([which, of how many]) or the `first`
-    so many addresses.
+    `scope` is empty for everybody, or names `regions` (a list of codes; with `rest` also everybody whom no earlier wave
+    of the round has reached), a `slot` ([which, of how many]), the `first` so many addresses of each channel, or the
+    `round` of a recurring campaign (its moment by the schedule).
     """
 
     at: datetime
@@ -64,6 +66,22 @@ def staggered_schedule(start: Schedule, *, over: timedelta, slots: int) -> Sched
             f"A staggered campaign goes out in {FEWEST_SLOTS} to {MOST_SLOTS} slots over a period longer than nothing"
         )
     return {"kind": "staggered", "start": start, "over_s": over.total_seconds(), "slots": slots}
+
+
+def paced_schedule(start: Schedule, *, per_hour: int, people: int) -> Schedule:
+    """Return the schedule "so many an hour" for an audience of so many people, in slots of a quarter of an hour.
+
+    Raises Invalid if it would take more slots than a campaign may have.
+    """
+    if per_hour < 1:
+        raise Invalid("At least one message an hour has to leave")
+    slots = -(-people * _SLOTS_PER_HOUR // per_hour)
+    if slots < FEWEST_SLOTS:
+        return start
+    if slots > MOST_SLOTS:
+        days = MOST_SLOTS / _SLOTS_PER_HOUR / 24
+        raise Invalid(f"{per_hour} an hour takes longer than {days:.0f} days for {people} people; allow more")
+    return staggered_schedule(start, over=timedelta(hours=slots / _SLOTS_PER_HOUR), slots=slots)
 
 
 def recurring_schedule(cron: str, *, zone: str, every_weeks: int, until: datetime, now: datetime) -> Schedule:
@@ -126,7 +144,7 @@ def in_words(schedule: Mapping[str, Any]) -> str:
         case "local":
             return f"on {schedule['date']} at {schedule['time']} where the recipient is"
         case "staggered":
-            spread = timedelta(seconds=schedule["over_s"])
+            spread = timedelta(seconds=round(schedule["over_s"]))
             return f"{in_words(schedule['start'])}, spread over {spread} in {schedule['slots']} slots"
         case _:
             weeks = "" if schedule["every_weeks"] == 1 else f", every {schedule['every_weeks']} weeks"
@@ -134,9 +152,13 @@ def in_words(schedule: Mapping[str, Any]) -> str:
 
 
 def _local(schedule: Mapping[str, Any], zones: Mapping[str, Sequence[str]]) -> list[Due]:
+    if not zones:
+        raise Invalid("The audience has no contact list in a region with a time zone, so no local hour can be told")
     day, hour = date.fromisoformat(schedule["date"]), time.fromisoformat(schedule["time"])
     dues = [Due(local_moment(day, hour, zone), {"regions": list(regions)}) for zone, regions in zones.items()]
-    return sorted(dues, key=lambda due: due.at)
+    *others, last = sorted(dues, key=lambda due: due.at)
+    # Nobody may fall between the zones: a region nobody knows, or a family that moved from a later zone to an earlier.
+    return [*others, Due(last.at, {**last.scope, "rest": True})]
 
 
 def _staggered(schedule: Mapping[str, Any], approved_at: datetime, zones: Mapping[str, Sequence[str]]) -> list[Due]:

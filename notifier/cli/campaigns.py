@@ -4,12 +4,17 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy.orm import Session
 
 from notifier.accounts import users
-from notifier.bootstrap import House
-from notifier.campaigns import desk, lifecycle, schedule, withdrawal
+from notifier.audiences.definitions import Audience
+from notifier.audiences.reach import count
+from notifier.campaigns import desk, lifecycle, options, schedule, withdrawal
 from notifier.campaigns.coverage import coverage_of
 from notifier.campaigns.models import Campaign
+from notifier.campaigns.options import Options
+from notifier.campaigns.zones import zones_of
+from notifier.cli import schedules
 from notifier.cli.frame import ActorOption, JsonFlag, house, moment, print_json, print_table, say
 from notifier.cli.reports import report
 from notifier.delivery import control, doubt
@@ -47,22 +52,57 @@ def create(
     channels: Annotated[str, typer.Option(help="email, sms, email,sms or email-then-sms.")],
     actor: ActorOption,
     at: Annotated[str | None, typer.Option(help="When, as 2026-12-01T09:00+11:00; left out: once approved.")] = None,
+    local: Annotated[str | None, typer.Option(help="When, where the recipient is, as '2026-12-01 09:00'.")] = None,
+    stagger: Annotated[str | None, typer.Option(help="Spread over a period in so many slots, as 2h/8.")] = None,
+    per_hour: Annotated[int | None, typer.Option(min=1, help="Spread so that about so many get it an hour.")] = None,
+    recurring: Annotated[str | None, typer.Option(help="Again and again, as cron has it: '0 9 * * mon'.")] = None,
+    zone: Annotated[str | None, typer.Option(help="The time zone of --recurring.")] = None,
+    every_weeks: Annotated[int, typer.Option(min=1, help="Of --recurring, only every so many weeks.")] = 1,
+    until: Annotated[str | None, typer.Option(help="The end of --recurring.")] = None,
+    canary: Annotated[int, typer.Option(min=0, help="So many go first, the rest after good results.")] = 0,
+    canary_wait: Annotated[float, typer.Option(min=0, help="How many minutes of good results.")] = 30.0,
+    canary_yes: Annotated[bool, typer.Option("--canary-yes", help="The rest goes when a person says so.")] = False,
+    max_per_minute: Annotated[int, typer.Option(min=0, help="At most so many messages leave in a minute.")] = 0,
+    override_quiet_hours: Annotated[
+        bool, typer.Option("--override-quiet-hours", help="For urgent campaigns: send at night too.")
+    ] = False,
+    sms_after_bounce: Annotated[
+        float, typer.Option(min=0, help="Under email-then-sms: for how many hours a hard bounce leads to an SMS.")
+    ] = 24.0,
     expires: Annotated[str | None, typer.Option(help="After this moment nothing more of it is sent.")] = None,
     urgent: Annotated[bool, typer.Option("--urgent", help="Overtake other campaigns.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Draft a campaign."""
     now = utc_now()
-    wish = desk.Draft(
-        advisory=advisory,
-        audience=audience,
-        channels=_policy(channels),
-        schedule=schedule.at_schedule(moment(at), now=now) if at else schedule.now_schedule(),
-        urgent=urgent,
-        expires_at=moment(expires) if expires else None,
+    typed = schedules.Typed(at, local, stagger, per_hour, recurring, zone, every_weeks, until)
+    chosen = Options(
+        canary_first=canary,
+        canary_wait_s=canary_wait * 60,
+        canary_yes=canary_yes,
+        max_per_minute=max_per_minute,
+        override_quiet_hours=override_quiet_hours,
+        sms_after_bounce_s=sms_after_bounce * 3600,
     )
+    policy = _policy(channels)
     with house() as opened, opened.database.transaction() as session:
-        campaign = desk.draft(session, wish, opened.papers, by=users.find(session, actor), now=now)
+        papers = opened.papers
+        found = papers.audience(audience)
+        wish = desk.Draft(
+            advisory=advisory,
+            audience=audience,
+            channels=policy,
+            schedule=schedules.read(
+                typed,
+                zones=zones_of(session, found, papers.atlas),
+                people=lambda: _people(session, found, policy, now),
+                now=now,
+            ),
+            options=chosen,
+            urgent=urgent,
+            expires_at=moment(expires) if expires else None,
+        )
+        campaign = desk.draft(session, wish, papers, by=users.find(session, actor), now=now)
         _tell(campaign, as_json, f"Drafted. Next: notifier campaigns submit {campaign.id} --as {actor}")
 
 
@@ -107,15 +147,18 @@ def approve(campaign_id: int, actor: ActorOption, as_json: JsonFlag = False) -> 
     """Approve what was submitted; it goes out at its time."""
     now = utc_now()
     with house() as opened, opened.database.transaction() as session:
+        papers = opened.papers
+        submitted = lifecycle.find(session, campaign_id)
         campaign = control.approve(
             session,
             campaign_id,
             by=users.find(session, actor),
             fingerprint=desk.look_again(session, campaign_id, opened.proof, now=now),
-            zones=_zones(opened),
+            zones=zones_of(session, papers.audience(submitted.audience), papers.atlas),
             now=now,
         )
-        _tell(campaign, as_json, f"Approved; it goes out {schedule.in_words(campaign.schedule)}. Next: notifier run")
+        when = "; ".join([schedule.in_words(campaign.schedule), *options.read(campaign.options).in_words()])
+        _tell(campaign, as_json, f"Approved; it goes out {when}. Next: notifier run")
 
 
 @app.command("return")
@@ -142,6 +185,14 @@ def resume(campaign_id: int, actor: ActorOption, as_json: JsonFlag = False) -> N
     with house() as opened, opened.database.transaction() as session:
         campaign = control.resume(session, campaign_id, by=users.find(session, actor), now=utc_now())
         _tell(campaign, as_json, "Resumed.")
+
+
+@app.command("go-on")
+def go_on(campaign_id: int, actor: ActorOption, as_json: JsonFlag = False) -> None:
+    """Send to the rest of a campaign whose first recipients have gone ahead."""
+    with house() as opened, opened.database.transaction() as session:
+        campaign = control.go_on(session, campaign_id, by=users.find(session, actor), now=utc_now())
+        _tell(campaign, as_json, "The rest goes now.")
 
 
 @app.command()
@@ -242,12 +293,10 @@ def deliveries(
         say(f"There may be more: --after {rows[-1].id}")
 
 
-def _zones(opened: House) -> dict[str, list[str]]:
-    """Return the regions of each time zone; a region with several counts with its first, where most of it lives."""
-    zones: dict[str, list[str]] = {}
-    for region in opened.atlas.regions():
-        zones.setdefault(region.timezones[0], []).append(region.code)
-    return zones
+def _people(session: Session, audience: Audience, policy: ChannelPolicy, now: datetime) -> int:
+    """Count the addresses a campaign will write to."""
+    reach = count(session, audience, topic="", now=now)
+    return sum(line.reachable for line in reach.channels if line.channel in policy.channels)
 
 
 def _tell(campaign: Campaign, as_json: bool, sentence: str) -> None:
@@ -268,6 +317,7 @@ def _as_dict(campaign: Campaign) -> dict[str, Any]:
         **values,
         "urgent": campaign.urgent,
         "schedule": campaign.schedule,
+        "options": campaign.options,
         **{name: _iso(getattr(campaign, name)) for name in moments},
     }
 

@@ -4,24 +4,29 @@ The campaign's own status is the campaigns room's; here each arrow also moves th
 that it takes effect at the next group a worker prepares.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
+from notifier.accounts.audit import record
 from notifier.accounts.models import User
-from notifier.campaigns import lifecycle, schedule
+from notifier.accounts.users import MAY_DRAFT, require
+from notifier.campaigns import lifecycle, options, schedule
 from notifier.campaigns.lifecycle import CampaignStatus
 from notifier.campaigns.models import Campaign
+from notifier.delivery import waves
 from notifier.delivery.batches import BatchStatus
 from notifier.delivery.models import Attempt, Batch, Delivery, Wave
 from notifier.delivery.queue import DOUBT_OPEN
 from notifier.delivery.status import DeliveryStatus, move
 from notifier.delivery.waves import WaveStatus, open_waves
+from notifier.kit.errors import Conflict
 
 _AT_WORK = (BatchStatus.READY, BatchStatus.CLAIMED)
 _UNFINISHED = (BatchStatus.READY, BatchStatus.CLAIMED, BatchStatus.PAUSED)
+_UNPLANNED = (WaveStatus.PENDING, WaveStatus.WAITING, WaveStatus.HELD)
 _STOPPED = {CampaignStatus.PAUSED, CampaignStatus.HELD}
 
 
@@ -37,6 +42,9 @@ def approve(
     """Approve a campaign and write down when it is due. `zones` names the regions of each time zone it goes to."""
     campaign = lifecycle.approve(session, campaign_id, by=by, fingerprint=fingerprint, now=now)
     open_waves(session, campaign, schedule.moments(campaign.schedule, approved_at=now, zones=zones))
+    if options.read(campaign.options).override_quiet_hours:
+        act = "campaign.quiet_hours_overridden"
+        record(session, actor=by.email, action=act, subject=campaign.subject, at=now)
     return campaign
 
 
@@ -58,11 +66,19 @@ def resume(session: Session, campaign_id: int, *, by: User, now: datetime) -> Ca
     """Go on after a pause or a hold; a wave that was held for being late goes now."""
     campaign = lifecycle.resume(session, campaign_id, by=by, now=now)
     _set_batches(session, campaign_id, (BatchStatus.PAUSED,), BatchStatus.READY)
-    session.execute(
-        update(Wave)
-        .where(Wave.campaign_id == campaign_id, Wave.status == WaveStatus.HELD)
-        .values(status=WaveStatus.PENDING, due_at=now, status_reason=None)
-    )
+    waves.go_on(session, campaign_id, now=now)
+    return campaign
+
+
+def go_on(session: Session, campaign_id: int, *, by: User, now: datetime) -> Campaign:
+    """Send to the rest although nobody has waited for how the first recipients went, or although it went badly."""
+    campaign = lifecycle.find(session, campaign_id)
+    if campaign.status == CampaignStatus.HELD:
+        campaign = resume(session, campaign_id, by=by, now=now)
+    require(by, MAY_DRAFT, "sending to the rest")
+    if not waves.release(session, campaign_id, now=now):
+        raise Conflict(f"No part of campaign {campaign_id} waits for a yes; see `notifier campaigns show`")
+    record(session, actor=by.email, action="campaign.canary_passed", subject=campaign.subject, at=now)
     return campaign
 
 
@@ -72,7 +88,7 @@ def cancel(session: Session, campaign_id: int, *, by: User, reason: str | None, 
     _set_batches(session, campaign_id, _UNFINISHED, BatchStatus.CANCELLED)
     session.execute(
         update(Wave)
-        .where(Wave.campaign_id == campaign_id, Wave.status.in_([WaveStatus.PENDING, WaveStatus.HELD]))
+        .where(Wave.campaign_id == campaign_id, Wave.status.in_(_UNPLANNED))
         .values(status=WaveStatus.CANCELLED)
     )
     session.execute(
@@ -82,13 +98,18 @@ def cancel(session: Session, campaign_id: int, *, by: User, reason: str | None, 
     return campaign
 
 
-def finish(session: Session, *, now: datetime) -> list[int]:
-    """Close every campaign that has nothing left to plan or to send; return them."""
-    unplanned = exists().where(Wave.campaign_id == Campaign.id, Wave.status.in_([WaveStatus.PENDING, WaveStatus.HELD]))
+def finish(session: Session, *, to_come: Collection[int] = (), now: datetime) -> list[int]:
+    """Close every campaign that has nothing left to plan, to send or to find out; return them.
+
+    `to_come` names recurring campaigns that will have another round.
+    """
+    unplanned = exists().where(Wave.campaign_id == Campaign.id, Wave.status.in_(_UNPLANNED))
     in_doubt = exists().where(Attempt.campaign_id == Campaign.id, Attempt.doubt == DOUBT_OPEN)
     unsent = exists().where(Batch.campaign_id == Campaign.id, Batch.status.in_(_UNFINISHED))
     through = session.scalars(
-        select(Campaign.id).where(Campaign.status == CampaignStatus.SENDING, ~unplanned, ~unsent, ~in_doubt)
+        select(Campaign.id).where(
+            Campaign.status == CampaignStatus.SENDING, ~unplanned, ~unsent, ~in_doubt, Campaign.id.not_in(to_come)
+        )
     ).all()
     for campaign_id in through:
         lifecycle.finish(session, campaign_id, now=now)

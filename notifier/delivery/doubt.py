@@ -233,6 +233,7 @@ def _queue_again(session: Session, doubt: Doubt, ids: Sequence[int], now: dateti
 
 def _close(session: Session, doubt: Doubt, verdict: Verdict, why: str) -> None:
     counts.batch_changed(session, doubt.batch_id)
+    counts.batch_changed(session, doubt.batch_id)
     session.execute(
         update(Attempt).where(Attempt.id == doubt.attempt_id).values(doubt=SETTLED, outcome=verdict, detail=why)
     )

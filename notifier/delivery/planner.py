@@ -21,6 +21,7 @@ from sqlalchemy import (
     MetaData,
     Select,
     String,
+    Subquery,
     Table,
     Text,
     and_,
@@ -107,7 +108,8 @@ def plan_slice(
     channels = ChannelPolicy(campaign.channels).channels
     channel = Channel(wave.channel) if wave.channel else channels[0]
     after = wave.planned_through if wave.channel else 0
-    through = segments.slice_end(session, channel, after, settings.slice_addresses)
+    room = _room(session, wave, channel)
+    through = segments.slice_end(session, channel, after, settings.slice_addresses) if room != 0 else None
     if through is None:
         following = dict(pairwise(channels)).get(channel)
         _mark(
@@ -115,7 +117,7 @@ def plan_slice(
         )
         return Planned(channel, 0, finished=following is None)
     members = _members(session, campaign, audience, channel, now=now, after=after, through=through)
-    _fill_slice(session, wave, channel, members)
+    _fill_slice(session, wave, channel, members, room)
     pairs = session.execute(select(_slice.c.wanted_language, _slice.c.region).distinct()).all()
     resolve(session, campaign, channel, pairs, press=press, now=now)
     planned = _write(session, wave, campaign, channel, settings.batch_size(channel))
@@ -142,12 +144,38 @@ def _members(
     return choose(list_ids=list_ids, topic=campaign.topic, now=now, after=after, through=through)
 
 
-def _fill_slice(session: Session, wave: Wave, channel: Channel, members: Select[Any]) -> None:
+def _room(session: Session, wave: Wave, channel: Channel) -> int | None:
+    """Return how many more deliveries of a channel a wave for the `first` so many may have, None for any other wave."""
+    if "first" not in wave.scope:
+        return None
+    planned = select(func.count()).where(
+        Delivery.campaign_id == wave.campaign_id,
+        Delivery.occurrence == wave.occurrence,
+        Delivery.channel == channel,
+        Delivery.wave_id == wave.id,
+    )
+    return max(0, int(wave.scope["first"]) - (session.scalar(planned) or 0))
+
+
+def _within(scope: Mapping[str, Any], chosen: Subquery) -> list[ColumnElement[bool]]:
+    """Return what makes an address part of a wave."""
+    conditions: list[ColumnElement[bool]] = []
+    if "regions" in scope and not scope.get("rest"):
+        conditions.append(chosen.c.region.in_(scope["regions"]))
+    if "slot" in scope:
+        which, of_how_many = scope["slot"]
+        conditions.append(chosen.c.address_id % of_how_many == which)
+    if "first" in scope:
+        conditions.append(chosen.c.hold_back.is_(None))
+    return conditions
+
+
+def _fill_slice(session: Session, wave: Wave, channel: Channel, members: Select[Any], room: int | None) -> None:
     """Put the slice into the temporary table, leaving out whom an earlier wave of this round has already planned."""
     session.execute(CreateTable(_slice, if_not_exists=True))
     session.execute(_slice.delete())
     chosen = members.subquery()
-    wanted = select(*[chosen.c[name] for name in _COLUMNS])
+    wanted = select(*[chosen.c[name] for name in _COLUMNS]).where(*_within(wave.scope, chosen))
     if _is_later_wave(session, wave):
         already = exists().where(
             Delivery.campaign_id == wave.campaign_id,
@@ -156,6 +184,8 @@ def _fill_slice(session: Session, wave: Wave, channel: Channel, members: Select[
             Delivery.address_id == chosen.c.address_id,
         )
         wanted = wanted.where(~already)
+    if room is not None:
+        wanted = wanted.order_by(chosen.c.address_id).limit(room)
     session.execute(insert(_slice).from_select(_COLUMNS, wanted))
 
 

@@ -4,13 +4,14 @@ A wave that is found later than its grace period is held for a person: a message
 in silence on Wednesday night.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
-from notifier.campaigns import lifecycle
+from notifier.campaigns import lifecycle, options
 from notifier.campaigns.lifecycle import CampaignStatus
 from notifier.campaigns.models import Campaign
 from notifier.campaigns.schedule import Due
@@ -24,23 +25,65 @@ class WaveStatus(StrEnum):
     """Where a wave stands."""
 
     PENDING = "pending"
+    WAITING = "waiting"
     PLANNED = "planned"
     HELD = "held"
     CANCELLED = "cancelled"
 
 
-def open_waves(session: Session, campaign: Campaign, dues: list[Due]) -> None:
-    """Write down when an approved campaign is due."""
+def open_waves(session: Session, campaign: Campaign, dues: Sequence[Due], *, occurrence: int = 1) -> None:
+    """Write down when an approved campaign is due, for one round of it.
+
+    With a canary the earliest wave sends to its first recipients only, and all others wait for how that went.
+    """
+    first = options.read(campaign.options).canary_first
+    later = WaveStatus.WAITING if first else WaveStatus.PENDING
+    rows = [(due.at, due.scope, later) for due in dues]
+    if first and dues:
+        earliest = min(dues, key=lambda due: due.at)
+        rows.insert(0, (earliest.at, {**earliest.scope, "first": first}, WaveStatus.PENDING))
     session.add_all(
         Wave(
             campaign_id=campaign.id,
+            occurrence=occurrence,
             priority=URGENT if campaign.urgent else NORMAL,
-            due_at=due.at,
-            status=WaveStatus.PENDING,
-            scope=dict(due.scope),
+            due_at=at,
+            status=status,
+            scope=dict(scope),
         )
-        for due in dues
+        for at, scope, status in rows
     )
+    session.flush()
+
+
+def release(session: Session, campaign_id: int, *, now: datetime) -> int:
+    """Let the waves go that waited for a canary, each at its own time or now; return how many."""
+    waiting = select(Wave).where(Wave.campaign_id == campaign_id, Wave.status == WaveStatus.WAITING)
+    held_up = session.scalars(waiting.with_for_update()).all()
+    for wave in held_up:
+        wave.status, wave.due_at = WaveStatus.PENDING, max(wave.due_at, now)
+    session.flush()
+    return len(held_up)
+
+
+def go_on(session: Session, campaign_id: int, *, now: datetime) -> None:
+    """Make up for the time a campaign stood still: what came due meanwhile is due now.
+
+    Slots of a staggered campaign all move by as much as the first that was missed, so that they do not go at once.
+    """
+    open_ones = session.scalars(
+        select(Wave)
+        .where(Wave.campaign_id == campaign_id, Wave.status.in_([WaveStatus.PENDING, WaveStatus.HELD]))
+        .order_by(Wave.due_at)
+    ).all()
+    missed = [now - wave.due_at for wave in open_ones if wave.due_at < now and "slot" in wave.scope]
+    for wave in open_ones:
+        if missed and "slot" in wave.scope:
+            wave.due_at += missed[0]
+        elif wave.status == WaveStatus.HELD or wave.due_at < now:
+            wave.due_at = now
+        wave.status, wave.status_reason = WaveStatus.PENDING, None
+    session.flush()
 
 
 def next_due(session: Session, *, now: datetime) -> Wave | None:
@@ -66,7 +109,8 @@ def hold_missed(session: Session, *, now: datetime, grace: timedelta) -> int:
             .where(Wave.id == wave.id, Wave.status == WaveStatus.PENDING)
             .values(status=WaveStatus.HELD, status_reason=reason)
         )
-        lifecycle.hold(session, wave.campaign_id, reason=reason, now=now)
+        if lifecycle.find(session, wave.campaign_id).status != CampaignStatus.HELD:
+            lifecycle.hold(session, wave.campaign_id, reason=reason, now=now)
     return len(missed)
 
 

@@ -13,11 +13,12 @@ from notifier.campaigns import lifecycle
 from notifier.campaigns.approval import fingerprint
 from notifier.campaigns.lifecycle import CampaignStatus
 from notifier.campaigns.models import Campaign
-from notifier.delivery import control, counts, planner, queue, waves
+from notifier.delivery import canary, control, counts, planner, queue, waves
 from notifier.delivery.models import Wave
 from notifier.delivery.variants import Press
 from notifier.kit.errors import NotifierError
 from notifier.tracking import apply, retention
+from notifier.worker import recurrence
 from notifier.worker.engine import Engine
 
 log = structlog.get_logger("notifier.scheduler")
@@ -60,7 +61,14 @@ def apply_events(engine: Engine) -> int:
 def finish(engine: Engine) -> list[int]:
     """Close the campaigns that are through."""
     with engine.database.transaction() as session:
-        return control.finish(session, now=engine.clock())
+        now = engine.clock()
+        return control.finish(session, to_come=recurrence.rounds_to_come(session, now=now), now=now)
+
+
+def judge_canaries(engine: Engine) -> list[int]:
+    """Let the rest of a campaign go when its first recipients went well, or hold it."""
+    with engine.database.transaction() as session:
+        return canary.judge_all(session, limits=engine.canary, now=engine.clock())
 
 
 def count(engine: Engine) -> int:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from notifier.audiences.segments import Audience
 from notifier.delivery.answers import RetrySettings
+from notifier.delivery.canary import Limits
 from notifier.delivery.doubt import DoubtSettings
 from notifier.delivery.pacing import Rate
 from notifier.delivery.planner import PlanSettings
@@ -80,6 +81,7 @@ class Engine:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     ticks: TickSettings = field(default_factory=TickSettings)
     planning: PlanSettings = field(default_factory=PlanSettings)
+    canary: Limits = field(default_factory=lambda: Limits(hard_bounces=10.0, complaints=0.3, failures=10.0))
     doubt: DoubtSettings = field(default_factory=DoubtSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
     circuit: CircuitSettings = field(default_factory=CircuitSettings)

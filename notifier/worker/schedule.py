@@ -9,7 +9,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from notifier.worker import doubts, duties
+from notifier.worker import doubts, duties, recurrence
 from notifier.worker.engine import Engine
 
 log = structlog.get_logger("notifier.scheduler")
@@ -23,6 +23,8 @@ def duties_of(engine: Engine) -> dict[str, tuple[Callable[[Engine], object], flo
         "take over from dead workers": (duties.take_over, ticks.take_over_s),
         "apply provider events": (duties.apply_events, ticks.apply_s),
         "finish campaigns": (duties.finish, ticks.finish_s),
+        "open rounds": (recurrence.open_rounds, ticks.finish_s),
+        "judge canaries": (duties.judge_canaries, ticks.finish_s),
         "settle doubts": (doubts.settle, ticks.settle_s),
         "keep counts": (duties.count, ticks.count_s),
         "forget": (duties.forget, ticks.forget_s),

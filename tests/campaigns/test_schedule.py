@@ -29,7 +29,7 @@ def test_nine_where_the_recipient_is_makes_a_wave_for_each_zone_in_order_of_time
     assert [(due.at, due.scope) for due in dues] == [
         (datetime(2026, 11, 30, 22, tzinfo=UTC), {"regions": ["AU-VIC"]}),
         (datetime(2026, 12, 1, 7, tzinfo=UTC), {"regions": ["GR"]}),
-        (datetime(2026, 12, 1, 8, tzinfo=UTC), {"regions": ["DE"]}),
+        (datetime(2026, 12, 1, 8, tzinfo=UTC), {"regions": ["DE"], "rest": True}),
     ]
 
 
@@ -103,3 +103,23 @@ def test_a_schedule_is_said_in_words(wish: schedule.Schedule, words: str) -> Non
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(Invalid, match="no schedule of the kind 'whenever'"):
         schedule.moments({"kind": "whenever"}, approved_at=NOW, zones=ZONES)
+
+
+def test_so_many_an_hour_becomes_slots_of_a_quarter_of_an_hour() -> None:
+    wish = schedule.paced_schedule(schedule.now_schedule(), per_hour=1_000, people=2_100)
+    assert (wish["slots"], wish["over_s"]) == (9, 9 * 900)
+
+
+def test_fewer_than_fit_into_one_slot_go_at_once() -> None:
+    assert schedule.paced_schedule(schedule.now_schedule(), per_hour=1_000, people=200) == {"kind": "now"}
+
+
+@pytest.mark.parametrize("per_hour", [0, 1])
+def test_a_rate_that_would_take_for_ever_is_refused(per_hour: int) -> None:
+    with pytest.raises(Invalid):
+        schedule.paced_schedule(schedule.now_schedule(), per_hour=per_hour, people=1_000_000)
+
+
+def test_a_local_hour_for_an_audience_without_a_zone_is_refused() -> None:
+    with pytest.raises(Invalid, match="no contact list"):
+        schedule.moments({"kind": "local", "date": "2026-12-01", "time": "09:00"}, approved_at=NOW, zones={})

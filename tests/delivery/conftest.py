@@ -1,19 +1,24 @@
 """A small world for the engine: real words and regions, made-up people, and a provider that does as it is told."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from notifier.accounts.models import UserRole
+from notifier.accounts import users
+from notifier.accounts.models import User, UserRole
 from notifier.audiences.segments import load_audience
 from notifier.campaigns import lifecycle
 from notifier.campaigns.approval import fingerprint
+from notifier.campaigns.models import Campaign
+from notifier.campaigns.options import Options
 from notifier.delivery import control
 from notifier.delivery.answers import RetrySettings
 from notifier.delivery.doubt import DoubtSettings
@@ -22,9 +27,10 @@ from notifier.delivery.planner import PlanSettings
 from notifier.delivery.sender import Post
 from notifier.delivery.variants import Press
 from notifier.kit.db import Database
-from notifier.kit.tokens import Keyring
+from notifier.kit.tokens import Keyring, Purpose
 from notifier.providers.base import Event, ProviderError, Receipt, SettledBy, WebhookRequest
-from notifier.vocabulary import Channel, ChannelPolicy, Envelope, Message
+from notifier.tracking import inbox
+from notifier.vocabulary import Channel, ChannelPolicy, Envelope, EventKind, Message
 from notifier.worker import duties
 from notifier.worker.engine import Engine, WorkerSettings
 from notifier.worker.loop import Worker
@@ -121,7 +127,16 @@ class World:
             return list_id
 
     def campaign(
-        self, channels: ChannelPolicy = ChannelPolicy.EMAIL, *, urgent: bool = False, expires_at: datetime | None = None
+        self,
+        channels: ChannelPolicy = ChannelPolicy.EMAIL,
+        *,
+        urgent: bool = False,
+        expires_at: datetime | None = None,
+        schedule: Mapping[str, Any] | None = None,
+        options: Options | None = None,
+        zones: Mapping[str, Sequence[str]] | None = None,
+        audience: str = "victoria-parents",
+        advisory: str = "online-blackmail",
     ) -> int:
         """Draft, submit and approve a campaign."""
         now = self.clock()
@@ -130,11 +145,40 @@ class World:
             known = {name: f"{name}{now:%f}{len(lifecycle.everything(session))}@police.example" for name in names}
             officer = make_user(session, known["officer"], UserRole.OFFICER, now)
             approver = make_user(session, known["approver"], UserRole.APPROVER, now)
-            campaign = make_campaign(session, officer, now, channels=channels, urgent=urgent, expires_at=expires_at)
+            campaign = make_campaign(
+                session,
+                officer,
+                now,
+                channels=channels,
+                urgent=urgent,
+                expires_at=expires_at,
+                schedule=schedule,
+                options=options.chosen() if options else None,
+                audience=audience,
+                advisory=advisory,
+            )
             seen = fingerprint(campaign, self.press.papers, today=now.date())
             lifecycle.submit(session, campaign.id, by=officer, fingerprint=seen, now=now)
-            control.approve(session, campaign.id, by=approver, fingerprint=seen, zones={}, now=now)
+            control.approve(session, campaign.id, by=approver, fingerprint=seen, zones=zones or {}, now=now)
             return campaign.id
+
+    def officer(self, session: Session, campaign_id: int) -> User:
+        """Return the officer of a campaign."""
+        return users.find(session, lifecycle.find(session, campaign_id).created_by)
+
+    def found(self, campaign_id: int) -> Campaign:
+        """Return a campaign as it is now."""
+        with self.database.reading() as session:
+            return lifecycle.find(session, campaign_id)
+
+    def tell(self, destination: str, kind: EventKind) -> None:
+        """Let the provider tell of one delivery, and apply it."""
+        with self.database.transaction() as session:
+            delivery_id = session.scalars(select(Delivery.id).where(Delivery.destination == destination)).one()
+            reference = self.keyring.seal(Purpose.DELIVERY, delivery_id)
+            told = Event("fake", f"e-{delivery_id}-{kind}", kind, self.clock(), reference=reference)
+            inbox.store(session, [told], keyring=self.keyring, now=self.clock())
+        duties.apply_events(self.engine)
 
     def plan(self) -> int:
         """Do the scheduler's planning once."""

@@ -1,0 +1,55 @@
+"""What an officer may choose for a campaign beyond its schedule; kept, hashed and approved with the campaign."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from notifier.kit.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The choices, each with what holds if nothing is chosen.
+
+    `canary_first`: so many go first (0: everybody at once); the rest follows when `canary_wait_s` seconds have passed
+    with good results or, with `canary_yes`, when a person says so. `max_per_minute`: the most messages of this campaign
+    that leave in a minute (0: no limit of its own). `override_quiet_hours`: for urgent campaigns. `sms_after_bounce_s`:
+    under `email_then_sms`, how long after its email a hard bounce still leads to an SMS.
+    """
+
+    canary_first: int = 0
+    canary_wait_s: float = 1_800.0
+    canary_yes: bool = False
+    max_per_minute: int = 0
+    override_quiet_hours: bool = False
+    sms_after_bounce_s: float = 86_400.0
+
+    def check(self, *, urgent: bool) -> None:
+        """Raise Invalid if the choices cannot be."""
+        if self.canary_first < 0 or self.canary_wait_s < 0 or self.max_per_minute < 0 or self.sms_after_bounce_s < 0:
+            raise Invalid("A number of recipients, messages or minutes cannot be less than nothing")
+        if self.canary_yes and not self.canary_first:
+            raise Invalid("A yes after the first recipients was asked for, but not how many go first (--canary N)")
+        if self.override_quiet_hours and not urgent:
+            raise Invalid("Only an urgent campaign may be sent in quiet hours; add --urgent if it is one")
+
+    def chosen(self) -> dict[str, Any]:
+        """Return what differs from the defaults, as the campaign keeps it."""
+        default = Options()
+        return {name: value for name, value in asdict(self).items() if value != getattr(default, name)}
+
+    def in_words(self) -> list[str]:
+        """Return the choices as an approver should read them."""
+        then = "a person has to say yes" if self.canary_yes else f"{self.canary_wait_s / 60:g} minutes of good results"
+        said = (
+            (self.canary_first, f"the first {self.canary_first} go ahead, the rest after {then}"),
+            (self.max_per_minute, f"at most {self.max_per_minute} messages leave in a minute"),
+            (self.override_quiet_hours, "quiet hours are overridden"),
+        )
+        return [sentence for chosen, sentence in said if chosen]
+
+
+def read(options: Mapping[str, Any]) -> Options:
+    """Read the choices a campaign keeps."""
+    known = {field.name for field in fields(Options)}
+    return Options(**{name: value for name, value in options.items() if name in known})
