@@ -10,7 +10,7 @@ import typer
 from notifier.accounts import audit
 from notifier.cli.frame import ActorOption, JsonFlag, house, paper, print_json, print_table, progress, say
 from notifier.cli.words import acting_user, open_words, preview_context
-from notifier.content import preview, review
+from notifier.content import catalogues, preview, review
 from notifier.content.catalogues import gaps, sources, update
 from notifier.content.checks import Level
 from notifier.content.languages import Choice, Reason, canonical
@@ -118,6 +118,23 @@ def messages() -> None:
     say(f"{len(changed)} files were changed; {len(missing)} sentences want a translation.")
     if missing:
         raise SystemExit(1)
+
+
+@app.command("review-messages")
+def review_messages(
+    language: Annotated[str, typer.Argument(metavar="LANG", help="The language of the catalogue.")],
+    *,
+    actor: ActorOption,
+) -> None:
+    """Record that you have read the fixed sentences of a language and they are right."""
+    with house() as opened:
+        folder = open_words(opened).layouts_folder
+        user, now = acting_user(opened, actor, "reviewing a catalogue"), utc_now()
+        with opened.database.transaction() as session:
+            path = catalogues.review(folder.parent / "locale", language, by=user.email, on=now.date())
+            detail: dict[str, Any] = {"file": str(path)}
+            audit.record(session, actor=user.email, action="messages.reviewed", subject=language, at=now, detail=detail)
+    say(f"The fixed sentences in {language} are reviewed by {user.email} ({path}).")
 
 
 @app.command("preview")

@@ -4,9 +4,10 @@
 to date never guesses: a changed sentence is a new one, without a translation until somebody writes it.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -14,9 +15,10 @@ from string import Formatter
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
-from babel.messages.pofile import read_po, write_po
+from babel.messages.pofile import write_po
 
-from notifier.content.furniture import DOMAIN
+from notifier.content.furniture import DOMAIN, read_catalogue, words_of
+from notifier.kit.errors import NotFound
 from notifier.kit.files import replace_text
 
 _METHODS = [("**.html", "jinja2"), ("**.txt", "jinja2"), ("**.py", "python")]
@@ -76,13 +78,29 @@ def update(locale: Path, sources: Iterable[Path]) -> list[Path]:
     return changed
 
 
+def review(locale: Path, language: str, *, by: str, on: date) -> Path:
+    """Record that a second person has read the fixed sentences of a language; any edit of them undoes it.
+
+    Raises NotFound if there is no such catalogue.
+    """
+    path = locale / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+    if not path.exists():
+        raise NotFound(f"There is no catalogue {path}; copy {locale / DOMAIN}.pot there and translate it")
+    catalogue = read_catalogue(path)
+    kept = re.sub(r"^# (Not reviewed:|Reviewed by) .*\n(# yet\.\n)?", "", catalogue.header_comment, flags=re.MULTILINE)
+    lines = [line for line in kept.splitlines() if line.strip() not in {"#", ""}]
+    note = f"# Reviewed by {by} on {on.isoformat()}, words {words_of(catalogue)}"
+    catalogue.header_comment = "\n".join([*lines, note, "#"])
+    replace_text(path, _text(catalogue))
+    return path
+
+
 def gaps(locale: Path, sources: Iterable[Path]) -> Iterator[Gap]:
     """Yield what is missing: sentences without translation, and placeholders a translation dropped or made up."""
     template = extract(sources)
     wanted = {message.id for message in template if message.id}
     for path in sorted(locale.glob(f"*/LC_MESSAGES/{DOMAIN}.po")):
-        with path.open("rb") as file:
-            there = {message.id: message for message in read_po(file) if message.id}
+        there = {message.id: message for message in read_catalogue(path) if message.id}
         for text in sorted(wanted):
             translated = there[text].string if text in there and "fuzzy" not in there[text].flags else ""
             if not translated:
@@ -94,8 +112,7 @@ def gaps(locale: Path, sources: Iterable[Path]) -> Iterator[Gap]:
 def _written(locale: Path, template: Catalog) -> Iterator[tuple[Path, str]]:
     yield locale / f"{DOMAIN}.pot", _text(template)
     for path in sorted(locale.glob(f"*/LC_MESSAGES/{DOMAIN}.po")):
-        with path.open("rb") as file:
-            catalogue = read_po(file)
+        catalogue = read_catalogue(path)
         catalogue.update(template, no_fuzzy_matching=True, keep_user_comments=True, update_header_comment=False)
         catalogue.obsolete.clear()
         yield path, _text(catalogue)

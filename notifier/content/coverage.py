@@ -129,6 +129,7 @@ def coverage(
         *_languages(lines),
         *_regions(renderer, advisory, lines, context),
         *_documents(checker, advisory, readers, lines, live=context.live),
+        *_furniture(renderer, lines, live=context.live),
         *_text_messages(advisory, lines),
     ]
     ranked = sorted(findings, key=lambda finding: (finding.weight is not Weight.BLOCKING, -finding.recipients))
@@ -253,6 +254,22 @@ def _documents(
                 continue  # told above and below, in recipients
             key = f"text:{channel}:{language}:{finding.rule}:{finding.line}"
             yield CoverageFinding(key, finding.rule, Weight.BLOCKING, count, str(finding))
+
+
+def _furniture(renderer: Renderer, lines: Sequence[Line], *, live: bool) -> Iterator[CoverageFinding]:
+    """Find the languages whose footer and labels nobody has reviewed: they are read by families too."""
+    counts = Counter[str]()
+    for line in lines:
+        if line.language is not None:
+            counts[renderer.furniture.language(line.language)] += line.recipients
+    for language, count in counts.items():
+        if not renderer.furniture.reviewer(language):
+            weight = Weight.BLOCKING if live else Weight.ACCEPTABLE
+            message = (
+                f"the footer and the labels in {language} ({count} recipients) have not been reviewed by a second "
+                "person; they may go to the sandbox only"
+            )
+            yield CoverageFinding(f"unreviewed:furniture:{language}", "unreviewed", weight, count, message)
 
 
 def _text_messages(advisory: Advisory, lines: Sequence[Line]) -> Iterator[CoverageFinding]:

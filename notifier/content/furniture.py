@@ -5,11 +5,14 @@ catalogues (`templates/locale/<lang>/LC_MESSAGES/recipients.po`), read as they a
 Advisories themselves are whole documents and never come from a catalogue (docs/decisions/0021).
 """
 
+import re
 from collections.abc import Callable
 from gettext import GNUTranslations, NullTranslations
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
 from markupsafe import Markup, escape
@@ -18,6 +21,7 @@ from notifier.content.languages import ENGLISH, Languages
 from notifier.kit.errors import Invalid
 
 DOMAIN = "recipients"
+_REVIEWED = re.compile(r"^# Reviewed by (?P<who>\S+) on \S+, words (?P<words>[0-9a-f]+)$", re.MULTILINE)
 Say = Callable[..., str]
 
 
@@ -28,6 +32,7 @@ class Furniture:
         self._folder = folder
         self._languages = languages
         self._read: dict[str, NullTranslations] = {}
+        self._reviewers: dict[str, str] = {}
 
     def path(self, tag: str) -> Path:
         """Return where the catalogue of a language is, or would be."""
@@ -51,6 +56,15 @@ class Furniture:
             self._read[language] = self._load(language)
         return self._read[language]
 
+    def reviewer(self, tag: str) -> str:
+        """Return who reviewed the furniture of a language as its words are now, or "" if nobody did.
+
+        English needs nobody: it is written here, and its words are reviewed with the code.
+        """
+        language = self.language(tag)
+        self.translations(language)
+        return self._reviewers.get(language, ENGLISH)
+
     def say(self, tag: str) -> Say:
         """Return the function that says a sentence in plain text: `say("From {sender}", sender=name)`."""
         catalogue = self.translations(tag)
@@ -73,12 +87,30 @@ class Furniture:
         path = self.path(language)
         if not path.exists():
             return NullTranslations()
-        try:
-            with path.open("rb") as file:
-                catalogue = read_po(file, abort_invalid=True)
-        except (PoFileError, UnicodeDecodeError) as wrong:
-            raise Invalid(f"{path} is not a gettext catalogue: {wrong}") from wrong
+        catalogue = read_catalogue(path)
+        self._reviewers[language] = reviewer_of(catalogue)
         compiled = BytesIO()
         write_mo(compiled, catalogue)
         compiled.seek(0)
         return GNUTranslations(compiled)
+
+
+def read_catalogue(path: Path) -> Catalog:
+    """Read a language's file. Raises Invalid if it is no catalogue."""
+    try:
+        with path.open("rb") as file:
+            return read_po(file, abort_invalid=True)
+    except (PoFileError, UnicodeDecodeError) as wrong:
+        raise Invalid(f"{path} is not a gettext catalogue: {wrong}") from wrong
+
+
+def words_of(catalogue: Catalog) -> str:
+    """Return a short hash of a catalogue's words, to which its review is bound."""
+    words = sorted(f"{message.id}\0{message.string}" for message in catalogue if message.id)
+    return sha256("\0".join(words).encode()).hexdigest()[:16]
+
+
+def reviewer_of(catalogue: Catalog) -> str:
+    """Return who reviewed a catalogue as its words are now, or ""."""
+    found = _REVIEWED.search(catalogue.header_comment)
+    return found["who"] if found and found["words"] == words_of(catalogue) else ""

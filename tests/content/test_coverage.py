@@ -1,5 +1,6 @@
 """Coverage: what each recipient will get and why, and what stands between a campaign and its approval."""
 
+import shutil
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifier.content import sms
+from notifier.content.catalogues import review as review_catalogue
 from notifier.content.checks import Checker
 from notifier.content.coverage import Coverage, Weight, Wish, coverage
 from notifier.content.documents import ReviewState
@@ -142,6 +144,14 @@ def test_what_is_no_language_is_said_with_what_they_get(house: Renderer) -> None
     assert rules(ask(house, email("Greek & English", 2)))["bad_tag"] == (Weight.ACCEPTABLE, 2)
 
 
+def test_furniture_nobody_has_reviewed_blocks_when_live_and_is_said_in_the_sandbox(house: Renderer) -> None:
+    def found(context: RenderContext) -> list[Weight]:
+        return [f.weight for f in ask(house, email("ar"), context=context).findings if "furniture:ar" in f.key]
+
+    assert found(CONTEXT) == [Weight.ACCEPTABLE]
+    assert found(replace(CONTEXT, live=True)) == [Weight.BLOCKING]
+
+
 def test_nothing_stands_in_the_way_of_reviewed_texts_with_checked_numbers(house: Renderer, tmp_path: Path) -> None:
     by = Reviewer("rana@police.example", "Rana")
     for language in ("en", "ar"):
@@ -149,7 +159,10 @@ def test_nothing_stands_in_the_way_of_reviewed_texts_with_checked_numbers(house:
         house = renderer(tmp_path)
     for code, fact in (("XA", "emergency"), ("XA", "child_helpline"), ("_shared", "inhope_directory")):
         confirm(Atlas.load(tmp_path / "regions"), code, fact, by="ann@police.example", on=TODAY)
-    checked = Renderer(Library.load(tmp_path / "advisories", LANGUAGES), Atlas.load(tmp_path / "regions"), LAYOUTS)
+    shutil.copytree(ROOT / "templates" / "locale", tmp_path / "locale")
+    review_catalogue(tmp_path / "locale", "ar", by=by.email, on=TODAY)
+    library, atlas = Library.load(tmp_path / "advisories", LANGUAGES), Atlas.load(tmp_path / "regions")
+    checked = Renderer(library, atlas, LAYOUTS, locale=tmp_path / "locale")
     answer = ask(checked, email("ar"), Wish(Channel.SMS, "en", "XA-ST", 5), context=replace(CONTEXT, live=True))
     assert answer.findings == ()
 

@@ -1,16 +1,18 @@
 """The fixed sentences: complete in every language, with their placeholders, and short enough for a text message."""
 
+import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from notifier.content import sms
-from notifier.content.catalogues import extract, gaps, sources, update
+from notifier.content.catalogues import extract, gaps, review, sources, update
 from notifier.content.documents import Document
 from notifier.content.furniture import Furniture
 from notifier.content.library import Library
 from notifier.content.phrases import OPT_OUT_BY_REPLY
-from notifier.kit.errors import Invalid
+from notifier.kit.errors import Invalid, NotFound
 from tests.content.texts import LANGUAGES, LAYOUTS, ROOT, write
 
 LOCALE = ROOT / "templates" / "locale"
@@ -38,9 +40,24 @@ def test_every_language_of_a_text_has_its_furniture() -> None:
     assert {tag for tag in tags if FURNITURE.language(tag).partition("-")[0] != tag.partition("-")[0]} == set()
 
 
-def test_every_catalogue_says_that_nobody_has_reviewed_it() -> None:
+def test_every_committed_catalogue_says_that_nobody_has_reviewed_it() -> None:
     for tag in FURNITURE.tags():
         assert "# Not reviewed:" in FURNITURE.path(tag).read_text(encoding="utf-8"), tag
+        assert FURNITURE.reviewer(tag) == ""
+    assert FURNITURE.reviewer("en-AU")
+
+
+def test_a_review_of_a_catalogue_holds_until_a_word_changes(tmp_path: Path) -> None:
+    shutil.copytree(LOCALE / "el", tmp_path / "el")
+    path = review(tmp_path, "el", by="rana@police.example", on=date(2026, 11, 21))
+    text = path.read_text(encoding="utf-8")
+    assert "Not reviewed" not in text
+    assert Furniture(tmp_path, LANGUAGES).reviewer("el-CY") == "rana@police.example"
+    assert update(tmp_path, sources(LAYOUTS)) == [tmp_path / "recipients.pot"]
+    path.write_text(text.replace("Γεια σας", "Καλημέρα"), encoding="utf-8")
+    assert Furniture(tmp_path, LANGUAGES).reviewer("el") == ""
+    with pytest.raises(NotFound, match="There is no catalogue"):
+        review(tmp_path, "tlh", by="rana@police.example", on=date(2026, 11, 21))
 
 
 @pytest.mark.parametrize("tag", FURNITURE.tags())
