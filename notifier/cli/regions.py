@@ -42,13 +42,14 @@ def show(code: CodeArgument, *, as_json: JsonFlag = False) -> None:
     with house() as opened:
         atlas, live = open_atlas(opened), opened.settings.live
     told = _told(atlas, atlas.region(code), live=live)
-    facts = [_fact(atlas, contact, live=live) for contact in _known(atlas, code).values()]
+    shown = atlas.contacts(code, today=utc_now().date(), live=live)
+    facts = [_fact(atlas, contact, shown, live=live) for contact in _known(atlas, code).values()]
     if as_json:
         print_json({**told, "facts": facts})
         return
     say(f"{told['name']} ({code}): {', '.join(told['languages'])}; {', '.join(told['timezones'])}")
     columns = ["fact", "value", "operator", "families see it"]
-    rows = [[f["fact"], f["value"], f["operator"], f"no: {f['not_shown']}" if f["not_shown"] else "yes"] for f in facts]
+    rows = [[f["fact"], f["value"], f["operator"], _seen(f)] for f in facts]
     print_table(f"Contacts of {code}", columns, rows)
 
 
@@ -152,7 +153,18 @@ def _row(told: dict[str, Any]) -> list[Any]:
     ]
 
 
-def _fact(atlas: Atlas, contact: Contact, *, live: bool) -> dict[str, Any]:
+def _seen(fact: dict[str, Any]) -> str:
+    if fact["not_shown"] is None:
+        return "yes"
+    return f"no: {fact['not_shown']}" + (f"; instead {fact['instead']}" if fact["instead"] else "")
+
+
+def _fact(atlas: Atlas, contact: Contact, shown: dict[str, Contact], *, live: bool) -> dict[str, Any]:
+    """Tell everything about a fact, and what families see in its place if it is hidden."""
+    hidden = atlas.why_not(contact, today=utc_now().date(), live=live)
+    if hidden is None and contact.fact not in shown:
+        hidden = "the region has no line on which a person answers"
+    other = shown.get(contact.fact)
     told = {key: value for key, value in asdict(contact).items() if key not in {"path", "line"}}
     return {
         **told,
@@ -160,7 +172,8 @@ def _fact(atlas: Atlas, contact: Contact, *, live: bool) -> dict[str, Any]:
         "languages": list(contact.languages),
         "also": list(contact.also),
         "file": f"{contact.path}:{contact.line}",
-        "not_shown": atlas.why_not(contact, today=utc_now().date(), live=live),
+        "not_shown": hidden,
+        "instead": f"{other.value} of {other.region}" if hidden and other else None,
     }
 
 

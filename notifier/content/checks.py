@@ -20,6 +20,7 @@ from notifier.content.phrases import OPT_OUT_BY_REPLY
 from notifier.content.terms import Hit, Terms
 from notifier.kit.errors import Invalid, NotifierError
 from notifier.regions.atlas import Atlas
+from notifier.regions.checks import SENDER_LENGTH
 from notifier.regions.facts import Region
 from notifier.vocabulary import Channel, Readers
 
@@ -27,7 +28,6 @@ SUBJECT_LIMIT = 50
 PREHEADER_LIMIT = 90
 # The longest values the placeholders of a text message are counted with.
 LINK_LENGTH = 34
-SENDER_LENGTH = 20
 EMERGENCY_LENGTH = 3
 SMS_LINES = 2
 

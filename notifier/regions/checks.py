@@ -10,6 +10,9 @@ from notifier.regions.atlas import Atlas, is_human_line
 from notifier.regions.facts import EMERGENCY, Contact, ContactKind, Region
 from notifier.regions.files import SHARED
 
+# The longest name of a sender that the texts leave room for.
+SENDER_LENGTH = 20
+
 
 class Level(StrEnum):
     """A fault must be mended; what is hidden is kept from families until somebody acts; the rest is noted."""
@@ -45,6 +48,9 @@ def check(atlas: Atlas, codes: list[str], *, today: date, live: bool) -> list[Fa
 
 
 def _region(atlas: Atlas, region: Region, *, today: date, live: bool) -> Iterator[FactFinding]:
+    if len(region.sender_name) > SENDER_LENGTH:
+        message = f"the sender's name has more than {SENDER_LENGTH} characters; text messages are written for no more"
+        yield FactFinding(region.path, 1, region.code, "", Level.NOTE, message)
     for contact in region.facts.values():
         yield from _fact(atlas, contact, region.code, today=today, live=live)
         yield from _banned(atlas, contact, region)

@@ -171,6 +171,7 @@ def test_the_list_of_regions_can_be_narrowed_to_a_group(run: Run) -> None:
 def test_a_region_is_shown_with_the_reason_for_what_is_hidden(run: Run) -> None:
     facts = {fact["fact"]: fact for fact in told(run("regions", "show", "AU-NSW", "--json"))["facts"]}
     assert facts["police_non_emergency"]["not_shown"] == "the confidence in it is low"
+    assert facts["police_non_emergency"]["instead"] == "131 444 of AU"
     assert facts["emergency"]["region"] == "AU"
     assert "families see it" in run("regions", "show", "AU-NSW").stdout
     assert "There is no region" in refusal(run("regions", "show", "ZZ"))
