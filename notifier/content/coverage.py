@@ -221,15 +221,15 @@ def _contacts(renderer: Renderer, code: str, count: int, context: RenderContext)
     if not any(is_human_line(contact) for contact in contacts.values()):
         message = f"{code} has no line on which a person answers: only the emergency number and the directory are shown"
         yield CoverageFinding(f"no_helpline:{code}", "no_helpline", Weight.ACCEPTABLE, count, message)
+    without_checks = renderer.atlas.contacts(code, today=context.today, live=False)
     unchecked = [
-        contact.fact
-        for contact in contacts.values()
+        fact
+        for fact, contact in without_checks.items()
         if renderer.atlas.why_not(contact, today=context.today, live=True) is not None
     ]
     if unchecked:
-        message = (
-            f"{code} shows {len(unchecked)} contacts that no officer has checked; a live message would leave them out"
-        )
+        does = "leaves out" if context.live else "shows"
+        message = f"{code} {does} {len(unchecked)} contacts that no officer has checked lately: {', '.join(unchecked)}"
         yield CoverageFinding(f"unchecked:{code}", "unchecked_contact", Weight.ACCEPTABLE, count, message)
 
 

@@ -122,6 +122,16 @@ def test_contacts_nobody_has_checked_are_said_in_the_sandbox(house: Renderer) ->
     assert rules(ask(house, email("en")))["unchecked_contact"] == (Weight.ACCEPTABLE, 10)
 
 
+def test_contacts_a_live_message_leaves_out_are_said(house: Renderer, tmp_path: Path) -> None:
+    for code, fact in (("XA", "emergency"), ("_shared", "inhope_directory")):
+        confirm(Atlas.load(tmp_path / "regions"), code, fact, by="ann@police.example", on=TODAY)
+    atlas = Atlas.load(tmp_path / "regions")
+    live = ask(Renderer(house.library, atlas, LAYOUTS), email("en"), context=replace(CONTEXT, live=True))
+    (found,) = [finding for finding in live.acceptable if finding.rule == "unchecked_contact"]
+    assert found.message == "XA leaves out 1 contacts that no officer has checked lately: child_helpline"
+    assert rules(live)["no_helpline"] == (Weight.ACCEPTABLE, 10)
+
+
 def test_a_region_without_a_line_is_said(tmp_path: Path) -> None:
     write_advisory(tmp_path / "advisories")
     country = COUNTRY[: COUNTRY.index("[contacts.child_helpline]")]
