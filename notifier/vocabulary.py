@@ -6,6 +6,7 @@ Nothing here knows a database, a file or a provider. A status that only one room
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Channel(StrEnum):
@@ -155,8 +156,7 @@ class SmsMessage:
 Message = EmailMessage | SmsMessage
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """What one recipient of a message has of their own.
 
     `reference` is our opaque delivery id, the only thing about a person's delivery a provider keeps. `values` maps each

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from notifier.cli import (
     advisories,
     audiences,
+    bench,
     bounces,
     campaigns,
     lists,
@@ -60,6 +61,7 @@ app.add_typer(advisories.app, name="advisories")
 app.add_typer(regions.app, name="regions")
 app.add_typer(reports.app, name="reports")
 app.add_typer(bounces.app, name="bounces")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

@@ -18,13 +18,14 @@ from notifier.accounts import users
 from notifier.accounts.models import UserRole
 from notifier.audiences import importer, lists, samples, suppressions
 from notifier.audiences.models import ImportMode
+from notifier.bench.comparison import Comparison, compare
+from notifier.bench.neighbours import Neighbours
 from notifier.bootstrap import House
 from notifier.campaigns import desk, lifecycle, schedule
 from notifier.campaigns.coverage import coverage_of
-from notifier.cli.comparison import Comparison, compare
 from notifier.cli.frame import JsonFlag, console, print_json, print_table, progress, say
 from notifier.cli.lists import Upload, show_import
-from notifier.cli.neighbours import Neighbours
+from notifier.cli.setup import write_secrets
 from notifier.delivery import control
 from notifier.delivery.status import DeliveryStatus
 from notifier.kit.clock import utc_now
@@ -69,7 +70,8 @@ def demo(
     home = Path(os.environ.get("NOTIFIER_HOME", "var")) / "demo"
     shutil.rmtree(home, ignore_errors=True)
     parts = ("run",) if workers == 1 else ("serve", "schedule", *("work",) * workers)
-    with Neighbours(home, os.environ, parts=parts, database=database) as neighbours, neighbours.house() as opened:
+    installation = Neighbours(home, os.environ, write_secrets=write_secrets, parts=parts, database=database)
+    with installation as neighbours, neighbours.house() as opened:
         _prepare(opened, home, recipients, seed)
         neighbours.start()
         neighbours.behave(_BEHAVIOUR)

@@ -7,6 +7,7 @@ variants; one INSERT … SELECT writes the deliveries and numbers their batches.
 too, with the reason.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,7 @@ from sqlalchemy import (
     Text,
     and_,
     case,
+    cast,
     exists,
     func,
     insert,
@@ -33,7 +35,6 @@ from sqlalchemy import (
     null,
     select,
     update,
-    values,
 )
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable
@@ -44,15 +45,16 @@ from notifier.campaigns.models import Campaign
 from notifier.delivery.batches import BatchStatus, reserve_ids
 from notifier.delivery.models import Batch, Delivery, VariantRoute, Wave
 from notifier.delivery.status import DeliveryStatus
-from notifier.delivery.variants import Press, resolve
+from notifier.delivery.variants import Pair, Press, resolve, routes
 from notifier.delivery.waves import WaveStatus
 from notifier.vocabulary import Channel, ChannelPolicy, HoldBackReason
 
-# The slice of an audience that is being planned. It lives only inside the transaction.
+# The slice of an audience that is being planned. It lives only inside the transaction, and has no key: its rows are
+# one for each address already, and an index would be paid for by every row and used by none.
 _slice = Table(
     "planned_slice",
     MetaData(),
-    Column("address_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("address_id", BigInteger),
     Column("destination", String(254)),
     Column("given_name", String(120)),
     Column("wanted_language", String(35)),
@@ -118,9 +120,10 @@ def plan_slice(
         return Planned(channel, 0, finished=following is None)
     members = _members(session, campaign, audience, channel, now=now, after=after, through=through)
     _fill_slice(session, wave, channel, members, room)
-    pairs = session.execute(select(_slice.c.wanted_language, _slice.c.region).distinct()).all()
-    resolve(session, campaign, channel, pairs, press=press, now=now)
-    planned = _write(session, wave, campaign, channel, settings.batch_size(channel))
+    sizes = _sizes(session)
+    resolve(session, campaign, channel, [pair for pair, _, _ in sizes], press=press, now=now)
+    _write(session, wave, campaign, channel, sizes, settings.batch_size(channel))
+    planned = sum(everybody for _, everybody, _ in sizes)
     session.execute(_slice.delete())
     _mark(session, wave, channel=channel, through=through, planned=planned)
     return Planned(channel, planned, finished=False)
@@ -174,7 +177,8 @@ def _fill_slice(session: Session, wave: Wave, channel: Channel, members: Select[
     """Put the slice into the temporary table, leaving out whom an earlier wave of this round has already planned."""
     session.execute(CreateTable(_slice, if_not_exists=True))
     session.execute(_slice.delete())
-    chosen = members.subquery()
+    # The order of the members is of no use here; the deliveries are put in order when they are written.
+    chosen = members.order_by(None).subquery()
     wanted = select(*[chosen.c[name] for name in _COLUMNS]).where(*_within(wave.scope, chosen))
     if _is_later_wave(session, wave):
         already = exists().where(
@@ -196,8 +200,27 @@ def _is_later_wave(session: Session, wave: Wave) -> bool:
     return session.scalar(earlier.limit(1)) is not None
 
 
-def _write(session: Session, wave: Wave, campaign: Campaign, channel: Channel, size: int) -> int:
-    """Write the deliveries of the slice and their batches; return how many deliveries."""
+def _sizes(session: Session) -> list[tuple[Pair, int, int]]:
+    """Return every (language, region) of the slice, with how many addresses it has and how many are not held back."""
+    free = func.count(case((_slice.c.hold_back.is_(None), 1)))
+    rows = session.execute(
+        select(_slice.c.wanted_language, _slice.c.region, func.count(), free).group_by(
+            _slice.c.wanted_language, _slice.c.region
+        )
+    )
+    return [((wanted, region), everybody, to_send) for wanted, region, everybody, to_send in rows]
+
+
+def _write(
+    session: Session, wave: Wave, campaign: Campaign, channel: Channel, sizes: list[tuple[Pair, int, int]], size: int
+) -> None:
+    """Write the deliveries of the slice and their batches."""
+    variants = routes(session, campaign.id, channel)
+    counts: Counter[int] = Counter()
+    for pair, _, to_send in sizes:
+        if (variant_id := variants[pair]) is not None and to_send:
+            counts[variant_id] += to_send
+    first_batch = _open_batches(session, wave, campaign, channel, size, counts)
     route = and_(
         VariantRoute.campaign_id == campaign.id,
         VariantRoute.channel == channel,
@@ -210,14 +233,9 @@ def _write(session: Session, wave: Wave, campaign: Campaign, channel: Channel, s
         else_=null(),
     )
     chosen = select(_slice, VariantRoute.variant_id, reason.label("reason")).join(VariantRoute, route).subquery()
-    to_send = select(chosen.c.variant_id, func.count()).where(chosen.c.reason.is_(None)).group_by(chosen.c.variant_id)
-    first_batch = _open_batches(session, wave, campaign, channel, size, dict(session.execute(to_send).all()))
     place = func.row_number().over(partition_by=[chosen.c.variant_id, chosen.c.reason], order_by=chosen.c.address_id)
-    batch = (
-        values(Column("variant_id", BigInteger), Column("first_batch", BigInteger), name="batch_numbers")
-        .data(list(first_batch.items()) or [(0, 0)])
-        .cte("batch")
-    )
+    # Few variants, so a CASE is quicker than one more join; without any, nobody gets a batch.
+    first = case(first_batch, value=chosen.c.variant_id) if first_batch else null()
     row: dict[str, ColumnElement[Any]] = {
         "campaign_id": literal(campaign.id),
         "occurrence": literal(wave.occurrence),
@@ -232,11 +250,10 @@ def _write(session: Session, wave: Wave, campaign: Campaign, channel: Channel, s
         "variant_id": chosen.c.variant_id,
         "reason": chosen.c.reason,
         "status": case((chosen.c.reason.is_(None), literal(_QUEUED)), else_=literal(_HELD_BACK)),
-        "batch_id": case((chosen.c.reason.is_(None), batch.c.first_batch + (place - 1) // size)),
+        "batch_id": case((chosen.c.reason.is_(None), cast(first, BigInteger) + (place - 1) // size)),
     }
-    rows = select(*list(row.values())).select_from(chosen.outerjoin(batch, batch.c.variant_id == chosen.c.variant_id))
+    rows = select(*list(row.values())).select_from(chosen)
     session.execute(insert(Delivery).from_select(list(row), rows, include_defaults=False))
-    return session.scalar(select(func.count()).select_from(_slice)) or 0
 
 
 def _open_batches(

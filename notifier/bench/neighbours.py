@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -17,26 +17,39 @@ import orjson
 
 from notifier import config
 from notifier.bootstrap import House
-from notifier.cli.setup import write_secrets
 from notifier.kit.errors import Conflict
 
 _LOOPBACK = "127.0.0.1"
 _PATIENCE_S = 30.0
+_WITH_WEB = {"run", "serve"}
 
 
 class Neighbours:
-    """An installation in a folder of its own, and the two processes it needs."""
+    """An installation in a folder of its own, and the processes it needs.
+
+    `write_secrets` makes its secrets; `parts` are the processes started beside the sandbox, each as often as it is
+    named; `sandbox_options` are further words for the sandbox's command line.
+    """
 
     def __init__(
-        self, home: Path, environment: Mapping[str, str], *, parts: Sequence[str] = ("run",), database: str = ""
+        self,
+        home: Path,
+        environment: Mapping[str, str],
+        *,
+        write_secrets: Callable[..., object],
+        parts: Sequence[str] = ("run",),
+        database: str = "",
+        sandbox_options: Sequence[str] = (),
     ) -> None:
-        sandbox_port, web_port = _free_ports(2)
+        sandbox_port, web_port, self.smtp_port = _free_ports(3)
         self.sandbox_url = f"http://{_LOOPBACK}:{sandbox_port}"
         self.web_url = f"http://{_LOOPBACK}:{web_port}"
         self.home = home
         self._ports = (sandbox_port, web_port)
+        self._write_secrets = write_secrets
         self._parts = parts
-        self._environment = {
+        self._sandbox_options = sandbox_options
+        self.environment = {
             **environment,
             "NOTIFIER_HOME": str(home),
             "NOTIFIER_LIVE": "false",
@@ -44,11 +57,14 @@ class Neighbours:
             "NOTIFIER_WEB_PUBLIC_URL": self.web_url,
             "NOTIFIER_SENDGRID_BASE_URL": self.sandbox_url,
             "NOTIFIER_TWILIO_BASE_URL": self.sandbox_url,
+            "NOTIFIER_SMTP_HOST": _LOOPBACK,
+            "NOTIFIER_SMTP_PORT": str(self.smtp_port),
+            "NOTIFIER_SMTP_SECURITY": "none",
         }
         self._running: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
-        write_secrets(self.home, sandbox=self.sandbox_url)
+        self._write_secrets(self.home, sandbox=self.sandbox_url)
         return self
 
     def __exit__(
@@ -57,24 +73,31 @@ class Neighbours:
         for process in self._running:
             process.terminate()
         for process in self._running:
-            try:
-                process.wait(_PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(process)
 
     def house(self) -> closing[House]:
         """Open the installation in this process too."""
-        return closing(House(config.load(Path.cwd(), self._environment)))
+        return closing(House(config.load(Path.cwd(), self.environment)))
 
     def start(self) -> None:
         """Start the sandbox and Notifier and wait until both answer."""
-        sandbox_port, web_port = map(str, self._ports)
-        self._spawn("sandbox", "--port", sandbox_port, "--webhook-url", self.web_url)
+        sandbox_port = str(self._ports[0])
+        self._spawn("sandbox", "--port", sandbox_port, "--webhook-url", self.web_url, *self._sandbox_options)
         for part in self._parts:
-            self._spawn(part, *(["--port", web_port] if part in {"run", "serve"} else []))
+            self.spawn(part)
         self._wait_for(f"{self.sandbox_url}/sandbox/counts")
-        self._wait_for(f"{self.web_url}/healthz")
+        if _WITH_WEB & set(self._parts):
+            self._wait_for(f"{self.web_url}/healthz")
+
+    def spawn(self, part: str) -> subprocess.Popen[bytes]:
+        """Start one more process of Notifier."""
+        return self._spawn(part, *(["--port", str(self._ports[1])] if part in _WITH_WEB else []))
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """End a process at once, without a word (SIGKILL)."""
+        process.kill()
+        process.wait()
+        self._running.remove(process)
 
     def wait(self) -> None:
         """Wait until the person at the screen presses Ctrl-C."""
@@ -109,13 +132,13 @@ class Neighbours:
         body = orjson.dumps({"from": number, "body": text})
         _call(Request(f"{self.sandbox_url}/sandbox/inbound", data=body, method="POST"))  # noqa: S310
 
-    def _spawn(self, *arguments: str) -> None:
+    def _spawn(self, *arguments: str) -> subprocess.Popen[bytes]:
         with (self.home / f"{arguments[0]}.log").open("ab") as log:
-            self._running.append(
-                subprocess.Popen(  # noqa: S603 - our own program, with words of our own
-                    [sys.executable, "-m", "notifier", *arguments], env=self._environment, stdout=log, stderr=log
-                )
+            started = subprocess.Popen(  # noqa: S603 - our own program, with words of our own
+                [sys.executable, "-m", "notifier", *arguments], env=self.environment, stdout=log, stderr=log
             )
+        self._running.append(started)
+        return started
 
     def _wait_for(self, url: str) -> None:
         deadline = time.monotonic() + _PATIENCE_S
@@ -129,6 +152,14 @@ class Neighbours:
             else:
                 return
         raise Conflict(f"Nothing answers at {url}; {self.home}/*.log says why")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _call(request: Request) -> bytes:

@@ -1,0 +1,19 @@
+"""Run a function in a fresh process of its own, so that its memory and its CPU time are nobody else's."""
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from notifier.kit import logs
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def apart(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what a function of a module gives in a process started for it alone."""
+    with ProcessPoolExecutor(
+        1, mp_context=multiprocessing.get_context("spawn"), initializer=logs.configure
+    ) as processes:
+        return processes.submit(function, *args, **kwargs).result()

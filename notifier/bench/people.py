@@ -1,0 +1,121 @@
+"""Made-up people by the hundred thousand, written straight into the tables as an import would leave them.
+
+Parents of schools in Victoria: one in twenty-five stands on the lists of two schools, one in a hundred has opted out,
+some speak another language at home, and some names are not written in Latin letters.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from notifier.accounts import users
+from notifier.accounts.models import UserRole
+from notifier.audiences import lists
+from notifier.audiences.models import Address, Subscription, Suppression
+from notifier.bootstrap import House
+from notifier.campaigns import desk, lifecycle, schedule
+from notifier.campaigns.approval import fingerprint
+from notifier.delivery import control
+from notifier.kit.db import insert_rows
+from notifier.kit.tokens import address_keys
+from notifier.vocabulary import Channel, ChannelPolicy, Readers
+
+OFFICER, APPROVER = "officer@police.example", "approver@police.example"
+ADVISORY, AUDIENCE = "online-blackmail", "victoria-parents"
+SCHOOLS = 20
+ROWS_AT_ONCE = 50_000
+
+_LANGUAGES = (None,) * 9 + ("en", "vi", "ar", "zh-Hans", "el", "pa", "it")
+_NAMES = ("Olivia", "Jack", "Charlotte", "William", "Zoë", "Thomas", "Ελένη", "Mary-Ann", "فاطمة", "Ruby", "伟", None)
+_EVERY_SECOND_LIST, _EVERY_OPT_OUT = 25, 100
+_SINCE = "2026-01-01 00:00:00.000000"
+_ADDRESS_COLUMNS = ("id", "channel", "value", "key", "created_at")
+_SUBSCRIPTION_COLUMNS = (
+    *("list_id", "row_key", "given_name", "role", "language", "email_address_id", "sms_address_id"),
+    *("status", "created_at", "updated_at"),
+)
+_SUPPRESSION_COLUMNS = ("address_key", "channel", "reason", "source", "created_at")
+
+
+def settle_in(opened: House, people: int, channel: Channel) -> int:
+    """Make tables, two users, schools and their people on one channel; return how many may be written to."""
+    opened.migrate()
+    with opened.database.transaction() as session:
+        now = datetime.now(UTC)
+        users.add(session, email=OFFICER, name="Officer", role=UserRole.OFFICER, now=now)
+        users.add(session, email=APPROVER, name="Approver", role=UserRole.APPROVER, now=now)
+        list_ids = [_school(session, number, now) for number in range(SCHOOLS)]
+    for first in range(0, people, ROWS_AT_ONCE):
+        with opened.database.transaction() as session:
+            some = range(first, min(first + ROWS_AT_ONCE, people))
+            _write(session, some, channel, list_ids, opened.address_secret)
+    with opened.database.transaction() as session:
+        # What a database finds out by itself within a minute of an import.
+        session.execute(text("ANALYZE"))
+    return people - len(range(0, people, _EVERY_OPT_OUT))
+
+
+def approved_campaign(opened: House, policy: ChannelPolicy, *, urgent: bool = False) -> int:
+    """Draft, submit and approve a campaign to everybody, due now; return its id."""
+    now = datetime.now(UTC)
+    wish = desk.Draft(ADVISORY, AUDIENCE, policy, schedule.now_schedule(), urgent=urgent)
+    with opened.database.transaction() as session:
+        officer, approver = users.find(session, OFFICER), users.find(session, APPROVER)
+        campaign_id = desk.draft(session, wish, opened.papers, by=officer, now=now).id
+        desk.submit(session, campaign_id, opened.papers, by=officer, now=now)
+        seen = fingerprint(lifecycle.find(session, campaign_id), opened.papers, today=now.date())
+        control.approve(session, campaign_id, by=approver, fingerprint=seen, zones={}, now=now)
+    return campaign_id
+
+
+def destination(channel: Channel, number: int) -> str:
+    """Return the address of a made-up person; the numbers are valid in form and go to the sandbox alone."""
+    return f"parent{number}@school.example" if channel is Channel.EMAIL else f"+614{number:08}"
+
+
+def _school(session: Session, number: int, now: datetime) -> int:
+    new = lists.NewList(
+        code=f"school-{number}",
+        name=f"School Number {number}",
+        region="AU-VIC",
+        country="AU",
+        readers=Readers.PARENTS,
+        lawful_basis=lists.LawfulBasis.PUBLIC_TASK,
+        attested_by=OFFICER,
+        language="en",
+        source="made up for a benchmark",
+    )
+    return lists.create_list(session, new, actor=OFFICER, now=now).id
+
+
+def _write(session: Session, numbers: range, channel: Channel, list_ids: list[int], secret: bytes) -> None:
+    key = address_keys(secret, channel)
+    values = [destination(channel, number) for number in numbers]
+    insert_rows(
+        session,
+        Address,
+        _ADDRESS_COLUMNS,
+        ((number + 1, channel.value, value, key(value), _SINCE) for number, value in zip(numbers, values, strict=True)),
+    )
+    insert_rows(session, Subscription, _SUBSCRIPTION_COLUMNS, _subscriptions(numbers, channel, list_ids))
+    left = [key(value) for number, value in zip(numbers, values, strict=True) if number % _EVERY_OPT_OUT == 0]
+    insert_rows(
+        session,
+        Suppression,
+        _SUPPRESSION_COLUMNS,
+        ((one, channel.value, "opt_out", "made up for a benchmark", _SINCE) for one in left),
+    )
+
+
+def _subscriptions(numbers: range, channel: Channel, list_ids: list[int]) -> Iterator[tuple[object, ...]]:
+    for number in numbers:
+        name = _NAMES[number % len(_NAMES)]
+        language = _LANGUAGES[number % len(_LANGUAGES)]
+        address = (number + 1, None) if channel is Channel.EMAIL else (None, number + 1)
+        # Neighbours by number go to the same school, as families do that came in with one import.
+        school = number // 997 % len(list_ids)
+        schools = (school, (school + 1) % len(list_ids)) if number % _EVERY_SECOND_LIST == 0 else (school,)
+        for one in schools:
+            yield (list_ids[one], f"row-{number}", name, "parent", language, *address, "active", _SINCE, _SINCE)

@@ -1,0 +1,70 @@
+"""`notifier bench`: measure this machine, each path beside its floor. docs/benchmarks.md says what the figures mean."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from notifier.bench.email import email as measure_email
+from notifier.bench.figures import Figure
+from notifier.bench.ground import Kind, Workshop
+from notifier.cli.frame import JsonFlag, print_json, print_table, say
+from notifier.cli.setup import write_secrets
+
+app = typer.Typer(no_args_is_help=True, help="Measure this machine: each path beside its floor.")
+
+
+class Databases(StrEnum):
+    """Which databases to measure on."""
+
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+    BOTH = "both"
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """The kinds meant."""
+        return list(Kind) if self is Databases.BOTH else [Kind(self.value)]
+
+
+RecipientsOption = Annotated[int, typer.Option(min=1, help="How many made-up recipients.")]
+DatabaseOption = Annotated[Databases, typer.Option(help="Which database to measure on.")]
+FolderOption = Annotated[
+    Path | None, typer.Option(help="Where to put the databases; the system's temporary folder if left out.")
+]
+
+
+@app.command()
+def email(
+    recipients: RecipientsOption = 100_000,
+    database: DatabaseOption = Databases.BOTH,
+    folder: FolderOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Plan a campaign and hand it over by email (SendGrid adapter → sandbox)."""
+    with _workshop(folder) as shop:
+        _show(measure_email(shop, database.kinds, recipients), as_json)
+
+
+@contextmanager
+def _workshop(folder: Path | None) -> Iterator[Workshop]:
+    made = Path(tempfile.mkdtemp(prefix="notifier-bench-", dir=folder))
+    try:
+        yield Workshop(made, os.environ, write_secrets, say)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _show(figures: list[Figure], as_json: bool) -> None:
+    found = [figure.as_dict() for figure in figures]
+    if as_json:
+        print_json(found)
+        return
+    columns = list(found[0]) if found else []
+    print_table("Benchmark", columns, [[row[name] for name in columns] for row in found])
