@@ -15,8 +15,8 @@ from notifier.accounts.models import UserRole
 from notifier.audiences import lists
 from notifier.audiences.models import Address, Subscription, Suppression
 from notifier.bootstrap import House
-from notifier.campaigns import desk, lifecycle, schedule
-from notifier.campaigns.approval import fingerprint
+from notifier.campaigns import desk, schedule
+from notifier.campaigns.coverage import coverage_of
 from notifier.delivery import control
 from notifier.kit.db import insert_rows
 from notifier.kit.tokens import address_keys
@@ -57,17 +57,19 @@ def settle_in(opened: House, people: int, channel: Channel) -> int:
     return people - len(range(0, people, _EVERY_OPT_OUT))
 
 
-def approved_campaign(opened: House, policy: ChannelPolicy, *, urgent: bool = False) -> int:
-    """Draft, submit and approve a campaign to everybody, due now; return its id."""
-    now = datetime.now(UTC)
-    wish = desk.Draft(ADVISORY, AUDIENCE, policy, schedule.now_schedule(), urgent=urgent)
+def approved_campaign(opened: House, policy: ChannelPolicy, *, urgent: bool = False, audience: str = AUDIENCE) -> int:
+    """Draft, submit and approve a campaign, due now, answering for every finding; return its id."""
+    moment = datetime.now(UTC)
+    wish = desk.Draft(ADVISORY, audience, policy, schedule.now_schedule(), urgent=urgent)
     with opened.database.transaction() as session:
-        officer, approver = users.find(session, OFFICER), users.find(session, APPROVER)
-        campaign_id = desk.draft(session, wish, opened.papers, by=officer, now=now).id
-        desk.submit(session, campaign_id, opened.papers, by=officer, now=now)
-        seen = fingerprint(lifecycle.find(session, campaign_id), opened.papers, today=now.date())
-        control.approve(session, campaign_id, by=approver, fingerprint=seen, zones={}, now=now)
-    return campaign_id
+        officer = users.find(session, OFFICER)
+        campaign = desk.draft(session, wish, opened.papers, by=officer, now=moment)
+        findings = coverage_of(session, campaign, opened.proof, now=moment)
+        accepted = [finding.key for finding in findings.acceptable]
+        desk.submit(session, campaign.id, opened.proof, accepting=accepted, by=officer, now=moment)
+        seen = desk.look_again(session, campaign.id, opened.proof, now=moment)
+        control.approve(session, campaign.id, by=users.find(session, APPROVER), fingerprint=seen, zones={}, now=moment)
+        return campaign.id
 
 
 def destination(channel: Channel, number: int) -> str:
