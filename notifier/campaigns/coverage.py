@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from notifier.accounts.models import User
 from notifier.audiences import segments
+from notifier.campaigns import options
 from notifier.campaigns.approval import Papers
 from notifier.campaigns.models import Campaign
 from notifier.content.checks import Checker
@@ -46,7 +47,8 @@ class Proof:
 def coverage_of(session: Session, campaign: Campaign, proof: Proof, *, now: datetime) -> Coverage:
     """Return what each recipient of a campaign would get if it were sent now, and every finding."""
     advisory = proof.papers.library.advisory(campaign.advisory)
-    context = replace(proof.context, code=campaign.code, today=now.date())
+    second = options.read(campaign.options).second_language
+    context = replace(proof.context, code=campaign.code, today=now.date(), second_language=second)
     readers = Readers(campaign.readers)
     wishes = _wishes(session, campaign, proof.papers, now)
     return coverage(proof.renderer, proof.checker, advisory, readers, wishes, context, proof.settings)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from notifier.content.languages import canonical
 from notifier.kit.errors import Invalid
 
 
@@ -14,7 +15,8 @@ class Options:
     `canary_first`: so many go first (0: everybody at once); the rest follows when `canary_wait_s` seconds have passed
     with good results or, with `canary_yes`, when a person says so. `max_per_minute`: the most messages of this campaign
     that leave in a minute (0: no limit of its own). `override_quiet_hours`: for urgent campaigns. `sms_after_bounce_s`:
-    under `email_then_sms`, how long after its email a hard bounce still leads to an SMS.
+    under `email_then_sms`, how long after its email a hard bounce still leads to an SMS. `second_language` stands below
+    the reader's own in every email (BCP 47; "" for none).
     """
 
     canary_first: int = 0
@@ -23,6 +25,7 @@ class Options:
     max_per_minute: int = 0
     override_quiet_hours: bool = False
     sms_after_bounce_s: float = 86_400.0
+    second_language: str = ""
 
     def check(self, *, urgent: bool) -> None:
         """Raise Invalid if the choices cannot be."""
@@ -30,6 +33,8 @@ class Options:
             raise Invalid("A number of recipients, messages or minutes cannot be less than nothing")
         if self.canary_yes and not self.canary_first:
             raise Invalid("A yes after the first recipients was asked for, but not how many go first (--canary N)")
+        if self.second_language and canonical(self.second_language) is None:
+            raise Invalid(f"{self.second_language!r} is not a language tag; write for example en-AU")
         if self.override_quiet_hours and not urgent:
             raise Invalid("Only an urgent campaign may be sent in quiet hours; add --urgent if it is one")
 
@@ -45,6 +50,7 @@ class Options:
             (self.canary_first, f"the first {self.canary_first} go ahead, the rest after {then}"),
             (self.max_per_minute, f"at most {self.max_per_minute} messages leave in a minute"),
             (self.override_quiet_hours, "quiet hours are overridden"),
+            (self.second_language, f"every email has {self.second_language} below the reader's own language"),
         )
         return [sentence for chosen, sentence in said if chosen]
 

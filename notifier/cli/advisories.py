@@ -1,7 +1,7 @@
 """`notifier advisories`: the texts, whether they are fit to go, and how they look."""
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -152,7 +152,7 @@ def preview_texts(
 ) -> None:
     """Show what a reader will really get, as text here or as HTML, text and pages in a folder."""
     with house() as opened:
-        words, context = open_words(opened), preview_context(opened)
+        words, context = open_words(opened), replace(preview_context(opened), second_language=below or "")
     renderer = words.renderer(words.library())
     if everything:
         shown = _everything(renderer, name, context)
@@ -161,9 +161,7 @@ def preview_texts(
         if name is None:
             raise typer.BadParameter("name an advisory, or ask for --all")
         channels = tuple(Channel) if channel is None else (channel,)
-        shown = _one_reader(
-            renderer, renderer.library.advisory(name), readers, language, region, channels, below, context
-        )
+        shown = _one_reader(renderer, renderer.library.advisory(name), readers, language, region, channels, context)
     files = preview.write(renderer, shown, out) if out else []
     if as_json:
         print_json({"previews": [one.to_json() for one in shown], "files": files})
@@ -180,7 +178,6 @@ def _one_reader(
     language: str | None,
     region: str | None,
     channels: tuple[Channel, ...],
-    below: str | None,
     context: RenderContext,
 ) -> list[Shown]:
     code = region or _first_region(renderer, advisory)
@@ -192,8 +189,7 @@ def _one_reader(
         choice = renderer.library.choose(advisory, readers, channel, language, place)
         if choice is None:
             continue
-        under = below if channel is Channel.EMAIL else None
-        shown.append(preview.show(renderer, advisory, readers, channel, choice, code, context, below=under))
+        shown.append(preview.show(renderer, advisory, readers, channel, choice, code, context))
     if not shown:
         meant = ", ".join(advisory.readers)
         raise NotFound(f"The advisory {advisory.name!r} has no text for {readers}; it is for {meant}")

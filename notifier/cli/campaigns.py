@@ -69,6 +69,9 @@ def create(
     sms_after_bounce: Annotated[
         float, typer.Option(min=0, help="Under email-then-sms: for how many hours a hard bounce leads to an SMS.")
     ] = 24.0,
+    second_language: Annotated[
+        str, typer.Option(help="A language below the reader's own in every email, such as en-AU.")
+    ] = "",
     expires: Annotated[str | None, typer.Option(help="After this moment nothing more of it is sent.")] = None,
     urgent: Annotated[bool, typer.Option("--urgent", help="Overtake other campaigns.")] = False,
     as_json: JsonFlag = False,
@@ -83,6 +86,7 @@ def create(
         max_per_minute=max_per_minute,
         override_quiet_hours=override_quiet_hours,
         sms_after_bounce_s=sms_after_bounce * 3600,
+        second_language=second_language,
     )
     policy = _policy(channels)
     with house() as opened, opened.database.transaction() as session:

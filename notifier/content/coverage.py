@@ -47,8 +47,8 @@ class Wish:
 class Line:
     """What the recipients of one wish will get. `language` is None if there is nothing for them.
 
-    `steps` are the languages asked for on the way, `units` and `parts` those of the longest text message, `cost` is for
-    all its recipients, or None where no price is set.
+    `steps` are the languages asked for on the way, `below` the second language of a bilingual email, `units` and
+    `parts` those of the longest text message, `cost` is for all its recipients, or None where no price is set.
     """
 
     channel: Channel
@@ -59,6 +59,7 @@ class Line:
     reason: Reason | None = None
     steps: tuple[str, ...] = ()
     state: ReviewState | None = None
+    below: str | None = None
     alphabet: sms.Alphabet | None = None
     units: int | None = None
     parts: int | None = None
@@ -151,7 +152,8 @@ def _line(
         return bare
     line = _chosen(bare, choice, advisory.document(readers, wish.channel, choice.language), advisory)
     if wish.channel is not Channel.SMS:
-        return line
+        below = renderer.library.second(advisory, readers, context.second_language, choice.language)
+        return replace(line, below=below)
     try:
         message = renderer.sms(advisory, readers, choice.language, wish.region, context)
     except NotifierError:
@@ -260,8 +262,8 @@ def _furniture(renderer: Renderer, lines: Sequence[Line], *, live: bool) -> Iter
     """Find the languages whose footer and labels nobody has reviewed: they are read by families too."""
     counts = Counter[str]()
     for line in lines:
-        if line.language is not None:
-            counts[renderer.furniture.language(line.language)] += line.recipients
+        for language in {renderer.furniture.language(tag) for tag in (line.language, line.below) if tag is not None}:
+            counts[language] += line.recipients
     for language, count in counts.items():
         if not renderer.furniture.reviewer(language):
             weight = Weight.BLOCKING if live else Weight.ACCEPTABLE
@@ -291,6 +293,7 @@ def _text_messages(advisory: Advisory, lines: Sequence[Line]) -> Iterator[Covera
 def _recipients_by_document(lines: Sequence[Line]) -> Counter[tuple[Channel, str]]:
     counts = Counter[tuple[Channel, str]]()
     for line in lines:
-        if line.language is not None:
-            counts[line.channel, line.language] += line.recipients
+        for language in (line.language, line.below):
+            if language is not None:
+                counts[line.channel, language] += line.recipients
     return counts

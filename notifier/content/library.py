@@ -152,6 +152,15 @@ class Library:
         """
         return self.languages.lookup(wanted, advisory.languages(readers, channel), region.official_languages)
 
+    def second(self, advisory: Advisory, readers: Readers, wanted: str, first: str) -> str | None:
+        """Return the language that stands below the first one in a bilingual email, or None if there is no other.
+
+        A reader of Australian English does not get English twice.
+        """
+        there = advisory.languages(readers, Channel.EMAIL)
+        found = next((tag for tag in self.languages.way(wanted) if tag in there), None) if wanted else None
+        return None if found is None or found.partition("-")[0] == first.partition("-")[0] else found
+
 
 def read_advisory(folder: Path, languages: Languages) -> Advisory:
     """Read one advisory with all its documents. Raises Invalid with file and line."""

@@ -63,8 +63,6 @@ def show(
     choice: Choice,
     region: str,
     context: RenderContext,
-    *,
-    below: str | None = None,
 ) -> Shown:
     """Render one text and fill in the made-up person."""
     language = choice.language
@@ -74,7 +72,7 @@ def show(
         text = _filled(message.text, message.markers)
         parts: dict[str, Any] = {"text": text, "size": sms.size(text), "sender": message.sender}
     else:
-        email = renderer.email(advisory, readers, language, region, context, below=below)
+        email = renderer.email(advisory, readers, language, region, context)
         parts = {
             "text": _filled(email.text, email.markers),
             "html": _filled(email.html, email.markers),

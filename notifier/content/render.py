@@ -39,7 +39,8 @@ class RenderContext:
     """What a campaign brings to its texts.
 
     `code` is the message's short public code, `public_url` the address of the recipients' pages without a slash at the
-    end, `today` the day the contacts must be good on, `live` whether real people will read it.
+    end, `today` the day the contacts must be good on, `live` whether real people will read it. `second_language` stands
+    below the reader's own in every email, if there is a text in it.
     """
 
     code: str
@@ -50,6 +51,7 @@ class RenderContext:
     sms_sender: str
     today: date
     live: bool
+    second_language: str = ""
 
     @property
     def official_page(self) -> str:
@@ -114,13 +116,12 @@ class Renderer:
         language: str,
         region_code: str,
         context: RenderContext,
-        *,
-        below: str | None = None,
     ) -> EmailMessage:
-        """Return the email of a variant; with `below`, the same in a second language under the first.
+        """Return the email of a variant; with a second language in the context, the same in that one under the first.
 
         Raises NotFound if there is no such text, Conflict if the region has no emergency number that may be shown.
         """
+        below = self.library.second(advisory, readers, context.second_language, language)
         tags = (language,) if below is None else (language, below)
         documents = [advisory.document(readers, Channel.EMAIL, tag) for tag in tags]
         subject = self._fill(

@@ -16,6 +16,7 @@ import orjson
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from notifier.campaigns import options
 from notifier.campaigns.approval import Papers
 from notifier.campaigns.models import Campaign
 from notifier.content.render import RenderContext, Renderer
@@ -105,7 +106,8 @@ def _variant(
         return known
     advisory = press.papers.library.advisory(campaign.advisory)
     compose = press.renderer.email if channel is Channel.EMAIL else press.renderer.sms
-    context = replace(press.context, code=campaign.code, today=now.date())
+    second = options.read(campaign.options).second_language
+    context = replace(press.context, code=campaign.code, today=now.date(), second_language=second)
     content = asdict(compose(advisory, Readers(campaign.readers), language, region, context))
     variant = Variant(
         campaign_id=campaign.id,

@@ -38,3 +38,11 @@ def test_the_approver_reads_every_choice() -> None:
         "at most 30 messages leave in a minute",
         "quiet hours are overridden",
     ]
+
+
+def test_a_second_language_is_a_language_tag_and_is_said_to_the_approver() -> None:
+    chosen = Options(second_language="en-AU")
+    chosen.check(urgent=False)
+    assert chosen.in_words() == ["every email has en-AU below the reader's own language"]
+    with pytest.raises(Invalid, match="not a language tag"):
+        Options(second_language="English, please").check(urgent=False)

@@ -100,6 +100,12 @@ def test_a_translation_nobody_has_reviewed_blocks_when_live_and_is_said_in_the_s
     assert rules(live)["unreviewed"] == (Weight.BLOCKING, 10)
 
 
+def test_the_second_language_of_a_bilingual_email_is_held_to_the_same_review(house: Renderer) -> None:
+    answer = ask(house, email("ar"), context=replace(CONTEXT, second_language="en"))
+    assert answer.lines[0].below == "en"
+    assert {finding.key for finding in answer.findings} >= {"unreviewed:email:ar", "unreviewed:email:en"}
+
+
 @pytest.mark.usefixtures("house")
 def test_a_stale_text_blocks_everywhere(tmp_path: Path) -> None:
     write(tmp_path / "advisories", "bicycles/parents/en/email.md", EMAIL.replace("helmet", "hat"))

@@ -95,12 +95,18 @@ def test_an_arabic_email_runs_right_to_left_with_its_numbers_left_to_right(house
 
 
 def test_a_bilingual_email_has_two_blocks_with_languages_of_their_own_and_a_way_to_the_second(house: Renderer) -> None:
-    message = house.email(bicycles(house), Readers.PARENTS, "ar", "XA", CONTEXT, below="en")
+    message = house.email(bicycles(house), Readers.PARENTS, "ar", "XA", replace(CONTEXT, second_language="en-AU"))
     assert '<a href="#text-en"' in message.html
     blocks = re.findall(r'<div [^>]*id="text-(\w+)"[^>]*>', message.html)
     assert blocks == ["ar", "en"]
     assert message.headers["Content-Language"] == "ar, en"
     assert message.text.index("ليس خطأ طفلك") < message.text.index("It is not your child's fault")
+
+
+@pytest.mark.parametrize("second", ["en-GB", "vi"])
+def test_a_reader_gets_no_language_twice_and_none_that_is_not_there(house: Renderer, second: str) -> None:
+    message = house.email(bicycles(house), Readers.PARENTS, "en", "XA", replace(CONTEXT, second_language=second))
+    assert message == english(house)
 
 
 def test_the_numbers_are_the_regions_and_the_words_the_languages(tmp_path: Path) -> None:
