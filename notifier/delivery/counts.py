@@ -35,13 +35,11 @@ class Cell:
     number: int
 
 
-def changed(session: Session, delivery_ids: Sequence[int]) -> None:
+def changed(session: Session, delivery_ids: Sequence[int] | Select[int | None]) -> None:
     """Say that these deliveries were changed, so that the kept counts of their units are not believed any more.
 
     Needed wherever a delivery of a finished batch changes: events, and what was unknown and is settled.
     """
-    if not delivery_ids:
-        return
     hold_shared(session, _LOCK)
     units = select(Delivery.batch_id).where(Delivery.id.in_(delivery_ids), Delivery.batch_id.is_not(None))
     session.execute(

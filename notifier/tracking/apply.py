@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Subquery, and_, case, func, or_, select, union, update
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, or_, select, union, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from notifier.audiences.models import Address
-from notifier.audiences.suppressions import suppress_address
+from notifier.audiences.suppressions import suppress_many
 from notifier.delivery import counts
 from notifier.delivery.models import Delivery
 from notifier.delivery.status import DeliveryStatus, sources
@@ -65,69 +65,95 @@ _SUPPRESSIONS = (
     (SuppressionReason.OPT_OUT, (_K.UNSUBSCRIBED, _K.OPTED_OUT)),
 )
 
+# How many runs of consecutive ids one statement names at most.
+_MOST_RANGES = 30
+
 _UNSYNCHRONISED = {"synchronize_session": False}
 
 
 class Claimed(NamedTuple):
-    """The events one call took: their ids by kind, drops also by their code, and the deliveries they name."""
+    """The events one call took: `within` says which they are, `kinds` what they say."""
 
-    by_kind: dict[EventKind, list[int]]
-    by_drop: dict[str, list[int]]
-    deliveries: list[int]
+    number: int
+    within: ColumnElement[bool]
+    kinds: frozenset[EventKind]
 
-    def of(self, kinds: Sequence[EventKind]) -> list[int]:
-        """The ids of the events of some kinds."""
-        return [event_id for kind in kinds for event_id in self.by_kind.get(kind, ())]
+    def have(self, kinds: Sequence[EventKind]) -> bool:
+        """Whether there is any event of some kinds."""
+        return not self.kinds.isdisjoint(kinds)
 
 
 def apply_pending(session: Session, *, now: datetime, limit: int = 5000) -> int:
     """Apply up to `limit` stored events; return how many were taken. Safe to run in several places at once."""
     claimed = _claim(session, limit)
-    if not claimed.by_kind:
+    if claimed is None:
         return 0
     _lock_deliveries(session, claimed)
-    _note_taken(session, claimed.of(_TAKEN))
+    _note_taken(session, claimed)
     for outcome in OUTCOMES:
-        _note_outcome(session, outcome, claimed.of(outcome.kinds))
+        _note_outcome(session, outcome, claimed)
     for moment, kinds in _FACTS:
-        _note_fact(session, moment, claimed.of(kinds))
+        _note_fact(session, moment, claimed, kinds)
     for reason, kinds in _SUPPRESSIONS:
-        # A provider that drops a message because of a suppression of its own knows what we did not.
-        _suppress(session, reason, [*claimed.of(kinds), *claimed.by_drop.get(reason, ())], now)
-    hold_for_trouble(session, claimed.of((_K.ACCOUNT_TROUBLE,)), now=now)
-    counts.changed(session, claimed.deliveries)
-    return _mark_applied(session, claimed)
+        _suppress(session, reason, claimed, kinds, now)
+    if _K.ACCOUNT_TROUBLE in claimed.kinds:
+        hold_for_trouble(session, and_(claimed.within, ProviderEvent.kind == _K.ACCOUNT_TROUBLE), now=now)
+    counts.changed(session, _deliveries(claimed))
+    session.execute(
+        update(ProviderEvent).where(claimed.within).values(applied=True, destination=None),
+        execution_options=_UNSYNCHRONISED,
+    )
+    return claimed.number
 
 
-def _claim(session: Session, limit: int) -> Claimed:
+def _claim(session: Session, limit: int) -> Claimed | None:
     pending = (
-        select(ProviderEvent.id, ProviderEvent.kind, ProviderEvent.delivery_id, ProviderEvent.code)
+        select(ProviderEvent.id)
         .where(ProviderEvent.applied.is_(False))
         .order_by(ProviderEvent.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    by_kind: dict[EventKind, list[int]] = defaultdict(list)
-    by_drop: dict[str, list[int]] = defaultdict(list)
-    deliveries = set()
-    for event_id, kind, delivery_id, code in session.execute(pending):
-        by_kind[EventKind(kind)].append(event_id)
-        if kind == _K.DROPPED and code:
-            by_drop[code].append(event_id)
-        if delivery_id is not None:
-            deliveries.add(delivery_id)
-    return Claimed(by_kind, by_drop, sorted(deliveries))
+    ranges = _ranges(session.scalars(pending).all())
+    if not ranges:
+        return None
+    within = or_(*[ProviderEvent.id.between(first, last) for first, last in ranges])
+    kinds = session.scalars(select(ProviderEvent.kind).where(within).distinct())
+    return Claimed(
+        sum(last - first + 1 for first, last in ranges), within, frozenset(EventKind(kind) for kind in kinds)
+    )
+
+
+def _ranges(ids: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the runs of consecutive ids, as many as one statement can well name; the rest waits for the next call.
+
+    Ids nearly always follow each other, so that a few numbers name thousands of events. An event that becomes visible
+    in between while this one is at work lies in a gap, and is not taken by accident.
+    """
+    ranges: list[tuple[int, int]] = []
+    for one in ids:
+        if ranges and one == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], one)
+        elif len(ranges) == _MOST_RANGES:
+            break
+        else:
+            ranges.append((one, one))
+    return ranges
+
+
+def _deliveries(claimed: Claimed) -> Select[int | None]:
+    return select(ProviderEvent.delivery_id).where(claimed.within, ProviderEvent.delivery_id.is_not(None))
 
 
 def _lock_deliveries(session: Session, claimed: Claimed) -> None:
     # A worker writes receipts into the same rows. Both sides take them in the order of their ids, so that neither can
     # hold what the other waits for.
-    rows = select(Delivery.id).where(Delivery.id.in_(claimed.deliveries)).order_by(Delivery.id).with_for_update()
+    rows = select(Delivery.id).where(Delivery.id.in_(_deliveries(claimed))).order_by(Delivery.id).with_for_update()
     if session.get_bind().dialect.name != "sqlite":
-        session.execute(rows)
+        session.execute(rows).close()
 
 
-def _latest(ids: Sequence[int]) -> Subquery:
+def _latest(claimed: Claimed, kinds: Sequence[EventKind]) -> Subquery:
     """The latest moment, and a reason, for each delivery these events are about."""
     return (
         select(
@@ -135,7 +161,7 @@ def _latest(ids: Sequence[int]) -> Subquery:
             func.max(ProviderEvent.occurred_at).label("at"),
             func.min(_reason()).label("reason"),
         )
-        .where(ProviderEvent.id.in_(ids), ProviderEvent.delivery_id.is_not(None))
+        .where(claimed.within, ProviderEvent.kind.in_(kinds), ProviderEvent.delivery_id.is_not(None))
         .group_by(ProviderEvent.delivery_id)
         .subquery()
     )
@@ -146,11 +172,11 @@ def _reason() -> ColumnElement[str | None]:
     return func.coalesce(ours, ProviderEvent.code, ProviderEvent.kind)
 
 
-def _note_taken(session: Session, ids: Sequence[int]) -> None:
+def _note_taken(session: Session, claimed: Claimed) -> None:
     """An event about a message we were not sure of proves that the provider has it."""
-    if not ids:
+    if not claimed.have(_TAKEN):
         return
-    news = _latest(ids)
+    news = _latest(claimed, _TAKEN)
     session.execute(
         update(Delivery)
         .where(Delivery.id == news.c.delivery_id, Delivery.status.in_(sources(DeliveryStatus.ACCEPTED)))
@@ -159,10 +185,10 @@ def _note_taken(session: Session, ids: Sequence[int]) -> None:
     )
 
 
-def _note_outcome(session: Session, outcome: Outcome, ids: Sequence[int]) -> None:
-    if not ids:
+def _note_outcome(session: Session, outcome: Outcome, claimed: Claimed) -> None:
+    if not claimed.have(outcome.kinds):
         return
-    news = _latest(ids)
+    news = _latest(claimed, outcome.kinds)
     stands = and_(
         Delivery.status.in_([*sources(outcome.status), outcome.status]),
         *[_beats(news.c.at, outcome, other) for other in OUTCOMES if other is not outcome],
@@ -187,10 +213,10 @@ def _beats(at: ColumnElement[datetime], outcome: Outcome, other: Outcome) -> Col
     return or_(other.moment.is_(None), other.moment <= at if graver else other.moment < at)
 
 
-def _note_fact(session: Session, moment: Moment, ids: Sequence[int]) -> None:
-    if not ids:
+def _note_fact(session: Session, moment: Moment, claimed: Claimed, kinds: Sequence[EventKind]) -> None:
+    if not claimed.have(kinds):
         return
-    news = _latest(ids)
+    news = _latest(claimed, kinds)
     session.execute(
         update(Delivery)
         .where(Delivery.id == news.c.delivery_id, or_(moment.is_(None), moment < news.c.at))
@@ -199,32 +225,27 @@ def _note_fact(session: Session, moment: Moment, ids: Sequence[int]) -> None:
     )
 
 
-def _suppress(session: Session, reason: SuppressionReason, ids: Sequence[int], now: datetime) -> None:
+def _suppress(
+    session: Session, reason: SuppressionReason, claimed: Claimed, kinds: Sequence[EventKind], now: datetime
+) -> None:
     """Suppress every address these events are about, found by the delivery or by the address the provider named."""
-    if not ids:
+    if not claimed.have((*kinds, _K.DROPPED)):
         return
+    # A provider that drops a message because of a suppression of its own knows what we did not.
+    told = or_(ProviderEvent.kind.in_(kinds), and_(ProviderEvent.kind == _K.DROPPED, ProviderEvent.code == reason))
     by_delivery = (
         select(Delivery.address_id, ProviderEvent.provider)
         .join(ProviderEvent, ProviderEvent.delivery_id == Delivery.id)
-        .where(ProviderEvent.id.in_(ids))
+        .where(claimed.within, told)
     )
     is_email = ProviderEvent.destination.contains("@")
     by_destination = (
         select(Address.id, ProviderEvent.provider)
         .join(ProviderEvent, ProviderEvent.destination == Address.value)
-        .where(ProviderEvent.id.in_(ids), Address.channel == case((is_email, Channel.EMAIL), else_=Channel.SMS))
+        .where(claimed.within, told, Address.channel == case((is_email, Channel.EMAIL), else_=Channel.SMS))
     )
-    known = select(Address.id)
-    for address_id, provider in session.execute(
-        union(by_delivery.where(Delivery.address_id.in_(known)), by_destination)
-    ):
-        suppress_address(session, address_id, reason, source=provider, actor=provider, now=now)
-
-
-def _mark_applied(session: Session, claimed: Claimed) -> int:
-    ids = claimed.of(tuple(claimed.by_kind))
-    session.execute(
-        update(ProviderEvent).where(ProviderEvent.id.in_(ids)).values(applied=True, destination=None),
-        execution_options=_UNSYNCHRONISED,
-    )
-    return len(ids)
+    by_provider: dict[str, list[int]] = defaultdict(list)
+    for address_id, provider in session.execute(union(by_delivery, by_destination)):
+        by_provider[provider].append(address_id)
+    for provider, address_ids in by_provider.items():
+        suppress_many(session, address_ids, reason, source=provider, actor=provider, now=now)

@@ -9,39 +9,41 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Table
-from sqlalchemy.dialects.postgresql import insert
+import orjson
 from sqlalchemy.orm import Session
 
+from notifier.kit.db import insert_new_rows, moment_text
 from notifier.kit.tokens import Keyring, Purpose
 from notifier.providers.base import Event
 from notifier.tracking.models import ProviderEvent
 from notifier.vocabulary import EventKind
 
-_TABLE = ProviderEvent.__table__
-assert isinstance(_TABLE, Table)  # noqa: S101 - tells the type checker what a mapped class always has
-
-# PostgreSQL's form of the statement is also SQLite's: ON CONFLICT DO NOTHING means the same in both.
-_INSERT_ONCE = insert(_TABLE).on_conflict_do_nothing().inline()
-
 # A provider's clock may run a little ahead of ours; an event from much further in the future is dated on arrival.
 _CLOCK_SKEW = timedelta(minutes=10)
+
+_COLUMNS = (
+    "provider",
+    "event_id",
+    "kind",
+    "delivery_id",
+    "destination",
+    "occurred_at",
+    "received_at",
+    "code",
+    "detail",
+    "raw",
+    "applied",
+)
 
 
 def store(session: Session, events: Sequence[Event], *, keyring: Keyring, now: datetime) -> int:
     """Store the events that are not known yet; return how many that were."""
-    if not events:
-        return 0
-    deliveries = _deliveries(events, keyring)
-    rows = [_row(event, delivery_id, now) for event, delivery_id in zip(events, deliveries, strict=True)]
-    return session.connection().execute(_INSERT_ONCE, rows, execution_options={"preserve_rowcount": True}).rowcount
+    return insert_new_rows(session, ProviderEvent, _COLUMNS, _rows(events, keyring, now, applied=False))
 
 
 def remember(session: Session, event: Event, *, keyring: Keyring, now: datetime) -> bool:
     """Store an event that is acted on at once, by the caller; return whether it is new."""
-    row = _row(event, _deliveries([event], keyring)[0], now) | {"applied": True, "destination": None}
-    stored = session.connection().execute(_INSERT_ONCE, [row], execution_options={"preserve_rowcount": True})
-    return stored.rowcount > 0
+    return insert_new_rows(session, ProviderEvent, _COLUMNS, _rows([event], keyring, now, applied=True)) > 0
 
 
 def only_proven(events: Sequence[Event], *, keyring: Keyring) -> list[Event]:
@@ -60,24 +62,27 @@ def _deliveries(events: Sequence[Event], keyring: Keyring) -> list[int | None]:
     return [None if found is None else found.subject for found in opened]
 
 
-def _row(event: Event, delivery_id: int | None, now: datetime) -> dict[str, object]:
-    return {
-        "provider": event.provider,
-        "event_id": _clean(event.event_id)[:200],
-        "kind": event.kind,
-        "delivery_id": delivery_id,
-        "destination": None
-        if delivery_id is not None or event.destination is None
-        else _clean(event.destination)[:254],
-        "occurred_at": min(event.occurred_at, now + _CLOCK_SKEW),
-        "received_at": now,
-        "code": None if event.code is None else _clean(event.code)[:60],
-        "detail": None if event.detail is None else _clean(event.detail)[:1000],
-        "raw": event.raw,
-        "applied": False,
-    }
+def _rows(events: Sequence[Event], keyring: Keyring, now: datetime, *, applied: bool) -> list[tuple[object, ...]]:
+    """Return the events as plain rows: the hot path, so every value is made once and nothing is looked up twice."""
+    latest, received_at, dumps = now + _CLOCK_SKEW, moment_text(now), orjson.dumps
+    return [
+        (
+            event.provider,
+            _clean(event.event_id, 200),
+            event.kind.value,
+            delivery_id,
+            None if applied or delivery_id is not None or not event.destination else _clean(event.destination, 254),
+            moment_text(min(event.occurred_at, latest)),
+            received_at,
+            None if event.code is None else _clean(event.code, 60),
+            None if event.detail is None else _clean(event.detail, 1000),
+            dumps(event.raw, option=orjson.OPT_NON_STR_KEYS).decode(),
+            applied,
+        )
+        for event, delivery_id in zip(events, _deliveries(events, keyring), strict=True)
+    ]
 
 
-def _clean(text: str) -> str:
+def _clean(text: str, length: int) -> str:
     # PostgreSQL cannot keep a NUL in a text, and a hostile post must not become a server error.
-    return text.replace("\0", "")
+    return text.replace("\0", "")[:length]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from notifier.kit.db import Base, BigId
@@ -18,7 +18,13 @@ class ProviderEvent(Base):
     __tablename__ = "provider_events"
     __table_args__ = (
         UniqueConstraint("provider", "event_id"),
-        Index("ix_provider_events_applied", "applied", "id"),
+        # Only what is still to be applied is in it, so it stays small.
+        Index(
+            "ix_provider_events_pending",
+            "id",
+            sqlite_where=text("applied IS 0"),
+            postgresql_where=text("applied IS false"),
+        ),
         Index("ix_provider_events_delivery_id", "delivery_id"),
     )
 

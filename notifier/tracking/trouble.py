@@ -3,10 +3,9 @@
 A person has to look, put it right with the provider and resume. Never here: trouble of one message or one address.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from notifier.campaigns.lifecycle import CampaignStatus
@@ -19,12 +18,13 @@ from notifier.vocabulary import Channel, ChannelPolicy
 _CHANNELS = {"twilio": Channel.SMS}
 
 
-def hold_for_trouble(session: Session, event_ids: Sequence[int], *, now: datetime) -> list[int]:
-    """Hold every campaign that is sending on the channel of a provider in trouble; return their ids."""
-    if not event_ids:
-        return []
+def hold_for_trouble(session: Session, events: ColumnElement[bool], *, now: datetime) -> list[int]:
+    """Hold every campaign that is sending on the channel of a provider in trouble; return their ids.
+
+    `events` says which provider events tell of the trouble.
+    """
     held = []
-    for provider, reason in _reasons(session, event_ids).items():
+    for provider, reason in _reasons(session, events).items():
         channel = _CHANNELS.get(provider, Channel.EMAIL)
         running = session.execute(
             select(Campaign.id, Campaign.channels).where(Campaign.status == CampaignStatus.SENDING)
@@ -36,11 +36,9 @@ def hold_for_trouble(session: Session, event_ids: Sequence[int], *, now: datetim
     return held
 
 
-def _reasons(session: Session, event_ids: Sequence[int]) -> dict[str, str]:
+def _reasons(session: Session, events: ColumnElement[bool]) -> dict[str, str]:
     rows = session.execute(
-        select(ProviderEvent.provider, ProviderEvent.code)
-        .where(ProviderEvent.id.in_(event_ids))
-        .order_by(ProviderEvent.id.desc())
+        select(ProviderEvent.provider, ProviderEvent.code).where(events).order_by(ProviderEvent.id.desc())
     )
     return {
         provider: f"{provider} reports trouble with our account ({code or 'no code'}). Put it right with {provider}, "

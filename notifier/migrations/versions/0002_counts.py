@@ -1,4 +1,4 @@
-"""Kept counts of deliveries, and how far forgetting has come."""
+"""Kept counts of deliveries, how far forgetting has come, a smaller index of what is still to be applied."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -45,9 +45,19 @@ def upgrade() -> None:
         sqlite_where=sa.text("batch_id IS NULL"),
         postgresql_where=sa.text("batch_id IS NULL"),
     )
+    op.drop_index("ix_provider_events_applied", table_name="provider_events")
+    op.create_index(
+        "ix_provider_events_pending",
+        "provider_events",
+        ["id"],
+        sqlite_where=sa.text("applied IS 0"),
+        postgresql_where=sa.text("applied IS false"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_provider_events_pending", table_name="provider_events")
+    op.create_index("ix_provider_events_applied", "provider_events", ["applied", "id"])
     op.drop_index("ix_deliveries_unbatched", table_name="deliveries")
     op.drop_table("forgettings")
     op.drop_table("delivery_counts")
