@@ -220,6 +220,7 @@ class House:
             ticks=settings.ticks,
             planning=settings.planning,
             doubt=settings.doubt,
+            quiet=settings.quiet_hours,
             retry=settings.retry,
             circuit=settings.circuit,
             retention=settings.retention,

@@ -18,6 +18,7 @@ from notifier.content.settings import ContentSettings
 from notifier.delivery.answers import RetrySettings
 from notifier.delivery.doubt import DoubtSettings
 from notifier.delivery.planner import PlanSettings
+from notifier.delivery.quiet import QuietSettings
 from notifier.kit.errors import Invalid
 from notifier.providers.outbox import OutboxSettings
 from notifier.providers.sendgrid import SendGridSettings
@@ -102,6 +103,7 @@ class Settings:
     planning: PlanSettings = field(default_factory=PlanSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     doubt: DoubtSettings = field(default_factory=DoubtSettings)
+    quiet_hours: QuietSettings = field(default_factory=QuietSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
     circuit: CircuitSettings = field(default_factory=CircuitSettings)
     ticks: TickSettings = field(default_factory=TickSettings)

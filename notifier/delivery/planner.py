@@ -10,7 +10,7 @@ too, with the reason.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -74,17 +74,24 @@ class PlanSettings:
     """`[planning]`: how large a slice and a batch are.
 
     `slice_addresses`: addresses planned in one transaction. `email_batch`, `sms_batch`: deliveries in a batch, the unit
-    a worker claims. `grace_s`: how late a wave may begin before it is held for a person, in seconds.
+    a worker claims. `grace_s`: how late a wave may begin before it is held for a person, in seconds. `pause_wait_s`:
+    how long a message waits at most for the end of a recipient's own pause, if its campaign does not expire before.
     """
 
     slice_addresses: int = 50_000
     email_batch: int = 1_000
     sms_batch: int = 200
     grace_s: float = 3_600.0
+    pause_wait_s: float = 259_200.0
 
     def batch_size(self, channel: Channel) -> int:
         """Return the most deliveries of one batch."""
         return self.email_batch if channel is Channel.EMAIL else self.sms_batch
+
+    def latest(self, expires_at: datetime | None, now: datetime) -> datetime:
+        """Return until when a message may wait for its recipient."""
+        longest = now + timedelta(seconds=self.pause_wait_s)
+        return longest if expires_at is None else min(longest, expires_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +125,9 @@ def plan_slice(
             session, wave, channel=following or channel, through=0 if following else after, finished=following is None
         )
         return Planned(channel, 0, finished=following is None)
-    members = _members(session, campaign, audience, channel, now=now, after=after, through=through)
+    # Whose pause ends in time is planned like everybody else, and waits for its end in a later batch.
+    latest = settings.latest(campaign.expires_at, max(now, wave.due_at))
+    members = _members(session, campaign, audience, channel, now=latest, after=after, through=through)
     _fill_slice(session, wave, channel, members, room)
     sizes = _sizes(session)
     resolve(session, campaign, channel, [pair for pair, _, _ in sizes], press=press, now=now)

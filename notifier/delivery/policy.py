@@ -14,6 +14,8 @@ from sqlalchemy import Row, Select, literal, select
 from sqlalchemy.orm import Session
 
 from notifier.audiences import permission
+from notifier.audiences.models import Address
+from notifier.delivery.later import HAS_QUIET_HOURS, LOOK_CLOSER, Patience, sort_out
 from notifier.delivery.models import Delivery
 from notifier.delivery.queue import Claim
 from notifier.delivery.status import DeliveryStatus
@@ -23,17 +25,29 @@ from notifier.vocabulary import HoldBackReason
 Candidate = Row[int, int, str, str | None, str, str | None]
 
 
+# Asked last: whoever has quiet hours of their own is looked at once more.
+_LOOK_CLOSER = ((Address.quiet_from.is_not(None), HAS_QUIET_HOURS),)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Who of a group may be written to now, and who not, by reason."""
+    """Who of a group may be written to now, who later, and who not, by reason."""
 
     send: list[Candidate]
     hold_back: dict[str, list[int]]
+    later: dict[datetime, list[int]]
     last_id: int
 
 
 def judge(
-    session: Session, claim: Claim, *, topic: str, list_ids: Sequence[int], limit: int, now: datetime
+    session: Session,
+    claim: Claim,
+    *,
+    topic: str,
+    list_ids: Sequence[int],
+    limit: int,
+    patience: Patience,
+    now: datetime,
 ) -> Verdict | None:
     """Decide about the next `limit` untouched deliveries of a batch; None if there are none left."""
     columns: tuple[Any, ...] = (
@@ -53,16 +67,22 @@ def judge(
         question = untouched.add_columns(literal(HoldBackReason.EXPIRED.value))
     else:
         question = permission.with_hold_back(
-            untouched, Delivery.address_id, claim.channel, topic=topic, now=now, list_ids=list_ids
+            untouched, Delivery.address_id, claim.channel, topic=topic, now=now, list_ids=list_ids, also=_LOOK_CLOSER
         )
     rows: Sequence[Candidate] = session.execute(question).all()
     if not rows:
         return None
     held: dict[str, list[int]] = {}
     send: list[Candidate] = []
+    closer: list[Candidate] = []
     for row in rows:
         if row[5] is None:
             send.append(row)
+        elif row[5] in LOOK_CLOSER:
+            closer.append(row)
         else:
             held.setdefault(row[5], []).append(row[0])
-    return Verdict(send, held, rows[-1][0])
+    if not closer:
+        return Verdict(send, held, {}, rows[-1][0])
+    found = sort_out(session, closer, patience, now=now)
+    return Verdict(send + found.go, held | found.hold_back, found.later, rows[-1][0])

@@ -100,6 +100,11 @@ def give_back(session: Session, claim: Claim) -> None:
     session.execute(_ours(claim).values(status=BatchStatus.READY, lease_owner=None, lease_until=None))
 
 
+def put_off(session: Session, claim: Claim, *, until: datetime) -> None:
+    """Put the batch back, due at a later moment, if it is still ours."""
+    session.execute(_ours(claim).values(status=BatchStatus.READY, lease_owner=None, lease_until=None, due_at=until))
+
+
 def complete(session: Session, claim: Claim) -> None:
     """Mark the batch as done, if it is still ours."""
     session.execute(_ours(claim).values(status=BatchStatus.DONE, lease_owner=None, lease_until=None))

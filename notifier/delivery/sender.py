@@ -13,12 +13,16 @@ from sqlalchemy.orm import Session
 
 from notifier.audiences.lists import names_of
 from notifier.audiences.segments import Audience, lists_of
-from notifier.campaigns import lifecycle
+from notifier.campaigns import lifecycle, options
+from notifier.campaigns.options import Options
 from notifier.content.personal import filler
 from notifier.delivery import policy, queue
+from notifier.delivery.again import queue_again
+from notifier.delivery.later import Patience
 from notifier.delivery.models import Attempt, Delivery, Variant
 from notifier.delivery.policy import Candidate
 from notifier.delivery.queue import Claim
+from notifier.delivery.quiet import Place
 from notifier.delivery.status import DeliveryStatus, advance
 from notifier.delivery.variants import message
 from notifier.kit.tokens import Keyring, Purpose
@@ -36,11 +40,25 @@ class Job:
     fill: Fill
     topic: str
     list_ids: Sequence[int]
+    place: Place
+    options: Options
+
+    def opens_at(self, now: datetime) -> datetime | None:
+        """Return when its readers' quiet hours end, None if nothing keeps it from leaving now."""
+        return None if self.options.override_quiet_hours else self.place.opening(now)
 
 
-def open_job(session: Session, claim: Claim, *, audience: Callable[[str], Audience]) -> Job:
+def open_job(
+    session: Session,
+    claim: Claim,
+    *,
+    audience: Callable[[str], Audience],
+    place: Callable[[str, Channel], Place],
+) -> Job:
     """Read what every group of a claimed batch needs: the message as approved, and who the audience is."""
-    content = session.scalars(select(Variant.content).where(Variant.id == claim.variant_id)).one()
+    content, region = session.execute(
+        select(Variant.content, Variant.region).where(Variant.id == claim.variant_id)
+    ).one()
     campaign = lifecycle.find(session, claim.campaign_id)
     text = message(content, claim.channel)
     return Job(
@@ -49,6 +67,8 @@ def open_job(session: Session, claim: Claim, *, audience: Callable[[str], Audien
         fill=filler(text.markers),
         topic=campaign.topic,
         list_ids=lists_of(session, audience(campaign.audience)),
+        place=place(region, claim.channel),
+        options=options.read(campaign.options),
     )
 
 
@@ -78,21 +98,34 @@ class Post:
 
 
 def prepare(
-    session: Session, job: Job, *, provider: str, limit: int, post: Post, lease: timedelta, now: datetime
+    session: Session,
+    job: Job,
+    *,
+    provider: str,
+    limit: int,
+    post: Post,
+    lease: timedelta,
+    latest: datetime,
+    now: datetime,
 ) -> Group | None:
     """Decide about the next deliveries of a claimed batch and mark those that go; None when the batch is through.
 
-    Raises LeaseLost if the batch is no longer ours.
+    `latest` is until when a delivery may wait for its recipient. Raises LeaseLost if the batch is no longer ours.
     """
     claim = job.claim
     queue.keep(session, claim, now=now, lease=lease)
+    patience = Patience(job.place.zones, latest, mind_quiet_hours=not job.options.override_quiet_hours)
     while True:
-        verdict = policy.judge(session, claim, topic=job.topic, list_ids=job.list_ids, limit=limit, now=now)
+        verdict = policy.judge(
+            session, claim, topic=job.topic, list_ids=job.list_ids, limit=limit, patience=patience, now=now
+        )
         if verdict is None:
             queue.complete(session, claim)
             return None
         for reason, ids in verdict.hold_back.items():
             advance(session, ids, DeliveryStatus.HELD_BACK, at=now, reason=reason)
+        for due_at, ids in verdict.later.items():
+            queue_again(session, claim, [ids], due_at=due_at, tries=claim.tries, now=now)
         if verdict.send:
             break
     attempt_id = _intend(session, claim, verdict, provider=provider, now=now)

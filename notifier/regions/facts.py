@@ -110,6 +110,8 @@ class Region:
     groups: tuple[str, ...] = ()
     may_say_not_in_trouble: bool = False
     sender_name: str = ""
+    # Quiet hours of its own by channel: (from, until) as HH:MM, both empty for none at all.
+    quiet_hours: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     facts: Mapping[str, Contact] = field(default_factory=dict)
     do_not_use: tuple[BannedNumber, ...] = ()
     path: Path = Path()

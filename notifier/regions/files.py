@@ -66,6 +66,14 @@ class _SenderTable:
 
 
 @dataclass(frozen=True, slots=True)
+class _QuietTable:
+    __pydantic_config__ = _STRICT
+
+    sms: tuple[str, str] | None = None
+    email: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _MaterialTable:
     __pydantic_config__ = _STRICT
 
@@ -98,6 +106,7 @@ class _RegionTable:
     groups: list[str] = field(default_factory=list)
     may_say_not_in_trouble: StrictBool = False
     sender: _SenderTable = field(default_factory=_SenderTable)
+    quiet_hours: _QuietTable = field(default_factory=_QuietTable)
     contacts: dict[str, _ContactTable] = field(default_factory=dict)
     official_material: _MaterialTable | None = None
     do_not_use: list[_BannedTable] = field(default_factory=list)
@@ -164,6 +173,7 @@ def read_region(path: Path) -> Region:
         groups=tuple(table.groups),
         may_say_not_in_trouble=table.may_say_not_in_trouble,
         sender_name=table.sender.name,
+        quiet_hours=_quiet_hours(file, table.quiet_hours),
         facts={fact: _contact(file, table.code, fact, given) for fact, given in table.contacts.items()},
         do_not_use=tuple(
             BannedNumber(given.value, given.reason, given.operator, given.source, given.source_date)
@@ -224,6 +234,16 @@ def _day(file: RegionFile, given: date | str, *place: str) -> date | None:
         return date.fromisoformat(given)
     except ValueError as wrong:
         raise file.refuse(f"{given!r} is not a day; write it as 2026-11-21", *place) from wrong
+
+
+def _quiet_hours(file: RegionFile, table: _QuietTable) -> dict[str, tuple[str, str]]:
+    """Return the quiet hours a region has of its own, by channel."""
+    given = {channel: hours for channel in ("sms", "email") if (hours := getattr(table, channel)) is not None}
+    for channel, hours in given.items():
+        for clock in hours:
+            if clock and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", clock):
+                raise file.refuse(f"{clock!r} is no time of the day; write for example 21:00", "quiet_hours", channel)
+    return given
 
 
 def _check_zones(file: RegionFile, zones: list[str]) -> None:

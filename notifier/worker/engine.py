@@ -14,6 +14,7 @@ from notifier.delivery.canary import Limits
 from notifier.delivery.doubt import DoubtSettings
 from notifier.delivery.pacing import Rate
 from notifier.delivery.planner import PlanSettings
+from notifier.delivery.quiet import QuietSettings
 from notifier.delivery.sender import Post
 from notifier.delivery.variants import Press
 from notifier.kit.clock import Clock
@@ -83,6 +84,7 @@ class Engine:
     planning: PlanSettings = field(default_factory=PlanSettings)
     canary: Limits = field(default_factory=lambda: Limits(hard_bounces=10.0, complaints=0.3, failures=10.0))
     doubt: DoubtSettings = field(default_factory=DoubtSettings)
+    quiet: QuietSettings = field(default_factory=QuietSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
     circuit: CircuitSettings = field(default_factory=CircuitSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)

@@ -12,12 +12,13 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.orm import Session
 
-from notifier.delivery import answers, pacing, queue, sender
+from notifier.delivery import answers, later, pacing, queue, sender
 from notifier.delivery.queue import Claim, LeaseLost
 from notifier.delivery.sender import Group, Job
 from notifier.providers.base import Ambiguous, Provider, ProviderError, Receipt
 from notifier.vocabulary import Channel
 from notifier.worker.circuit import Switch
+from notifier.worker.clocks import Clocks
 from notifier.worker.engine import Engine, worker_name
 
 T = TypeVar("T")
@@ -29,6 +30,10 @@ log = structlog.get_logger("notifier.worker")
 _REST_AFTER_TROUBLE_S = 1.0
 
 
+# In quiet hours so many batches are put off in one transaction before the worker rests.
+_PUT_OFF_AT_ONCE = 50
+
+
 class Worker:
     """One process's share of the sending."""
 
@@ -36,6 +41,7 @@ class Worker:
         self.name = worker_name()
         self._engine = engine
         self._held: set[int] = set()
+        self._clocks = Clocks(engine)
         self._switches = {channel: Switch(providers, engine.circuit) for channel, providers in engine.providers.items()}
         # SQLite has one writer; more threads would only wait for each other inside the process.
         threads = 1 if engine.database.is_sqlite else 1 + sum(engine.worker.in_flight(c) for c in engine.providers)
@@ -137,11 +143,21 @@ class Worker:
 
     def _claim(self, session: Session, channel: Channel) -> Job | None:
         engine = self._engine
-        claim = queue.claim(session, channel, owner=self.name, now=engine.clock(), lease=engine.worker.lease)
-        return sender.open_job(session, claim, audience=engine.audience) if claim else None
+        for _ in range(_PUT_OFF_AT_ONCE):
+            now = engine.clock()
+            claim = queue.claim(session, channel, owner=self.name, now=now, lease=engine.worker.lease)
+            if claim is None:
+                return None
+            job = sender.open_job(session, claim, audience=engine.audience, place=self._clocks.place)
+            opens_at = job.opens_at(now)
+            if opens_at is None:
+                return job
+            later.put_off(session, claim, until=opens_at, now=now)
+        return None
 
     def _prepare(self, session: Session, job: Job, provider: Provider) -> Group | None:
         engine = self._engine
+        now = engine.clock()
         return sender.prepare(
             session,
             job,
@@ -149,7 +165,8 @@ class Worker:
             limit=provider.group_size,
             post=engine.post,
             lease=engine.worker.lease,
-            now=engine.clock(),
+            latest=engine.planning.latest(job.claim.expires_at, now),
+            now=now,
         )
 
     def _record(self, session: Session, group: Group, answer: Answer) -> None:

@@ -16,6 +16,7 @@ from notifier.delivery.models import Attempt, Batch, Delivery, Variant
 from notifier.providers.base import AccountTrouble, Ambiguous, Permanent, Receipt, Temporary
 from notifier.vocabulary import Channel, ChannelPolicy, Envelope, SuppressionReason
 from notifier.worker import duties
+from notifier.worker.clocks import Clocks
 from notifier.worker.engine import Engine
 from tests.delivery.conftest import World
 from tests.factories import SECRET, Person, address_id
@@ -369,10 +370,11 @@ def _user(session: Session, email: str) -> User:
 
 
 def _job(session: Session, claim: queue.Claim, engine: Engine) -> sender.Job:
-    return sender.open_job(session, claim, audience=engine.audience)
+    return sender.open_job(session, claim, audience=engine.audience, place=Clocks(engine).place)
 
 
 def _prepare(session: Session, job: sender.Job, engine: Engine) -> sender.Group | None:
+    now = engine.clock()
     return sender.prepare(
-        session, job, provider="fake", limit=2, post=engine.post, lease=timedelta(seconds=60), now=engine.clock()
+        session, job, provider="fake", limit=2, post=engine.post, lease=timedelta(seconds=60), latest=now, now=now
     )
