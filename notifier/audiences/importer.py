@@ -32,7 +32,6 @@ from notifier.kit.errors import Conflict, Invalid, NotFound
 from notifier.vocabulary import Readers
 
 SLICE = 10_000
-_COLUMNS = ("import_id", *JudgedRow._fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +89,9 @@ def judged(rows: Iterable[tuple[int, Sequence[str]]], judge: Judge, *, max_rows:
         yield part
 
 
-def store(session: Session, import_id: int, rows: Sequence[JudgedRow]) -> None:
+def store(session: Session, rows: Sequence[JudgedRow]) -> None:
     """Keep a slice of judged rows."""
-    insert_rows(session, ImportRow, _COLUMNS, ((import_id, *row) for row in rows))
+    insert_rows(session, ImportRow, JudgedRow._fields, rows)
 
 
 def settle(session: Session, import_id: int, settings: ImportSettings) -> Difference:

@@ -48,8 +48,9 @@ DEFAULT_ROLE = {Readers.PARENTS: Role.PARENT, Readers.YOUNG_PEOPLE: Role.STUDENT
 
 
 class JudgedRow(NamedTuple):
-    """A row as the importer keeps it: the columns of `import_rows` after `import_id`, in their order."""
+    """A row as the importer keeps it: the columns of `import_rows`, in their order."""
 
+    import_id: int
     row: int
     verdict: str
     row_key: str | None
@@ -79,8 +80,8 @@ class ListRules:
 Judge = Callable[[int, Sequence[str]], JudgedRow]
 
 
-def row_judge(places: Mapping[Column, int], width: int, rules: ListRules, secret: bytes) -> Judge:
-    """Return the judge for rows of `width` cells whose columns stand at `places`."""
+def row_judge(places: Mapping[Column, int], width: int, rules: ListRules, secret: bytes, import_id: int) -> Judge:
+    """Return the judge of one import, for rows of `width` cells whose columns stand at `places`."""
     # A column the file does not have is read from one empty cell behind the last.
     pick = itemgetter(*(places.get(column, width) for column in Column))
     email_key, mobile_key = address_keys(secret, Channel.EMAIL), address_keys(secret, Channel.SMS)
@@ -113,6 +114,7 @@ def row_judge(places: Mapping[Column, int], width: int, rules: ListRules, secret
         if verdict is Verdict.ACCEPTED and (changed_email or changed_mobile):
             verdict = Verdict.CHANGED
         return JudgedRow(
+            import_id,
             number,
             verdict.value,
             None if verdict is Verdict.REFUSED else row_key(reference, given, family, email or mobile or ""),
@@ -160,10 +162,10 @@ def _verdict(
 def _names(given: str, family: str, name: str, findings: list[Finding]) -> tuple[str, str]:
     if name and not given and not family:
         given, family = _split(name)
-    return (
-        _name(given, Column.GIVEN_NAME, findings) if given else "",
-        _name(family, Column.FAMILY_NAME, findings) if family else "",
-    )
+    both = given + family
+    if both.isprintable() and not _NO_NAME.search(both) and len(both) <= MAX_NAME:
+        return given.strip(), family.strip()
+    return _name(given, Column.GIVEN_NAME, findings), _name(family, Column.FAMILY_NAME, findings)
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -195,10 +195,7 @@ class ImportRow(Base):
     """
 
     __tablename__ = "import_rows"
-    __table_args__ = (
-        Index("ix_import_rows_row_key", "row_key", "import_id"),
-        {"sqlite_with_rowid": False},
-    )
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     import_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     row: Mapped[int] = mapped_column(primary_key=True)

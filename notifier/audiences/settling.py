@@ -3,12 +3,11 @@
 Statements over the rows of one import; only `importer` and `applying` call them.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, case, delete, exists, func, literal, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Select, case, delete, func, literal, select, update
+from sqlalchemy.orm import Session
 
 from notifier.audiences.columns import Column
 from notifier.audiences.judging import merged_year_levels
@@ -56,55 +55,40 @@ def _with_finding(column: Column, value: ColumnElement[Any], reason: Reason) -> 
 
 def merge_duplicates(session: Session, import_id: int) -> None:
     """Take a person who stands on several rows once, with the year levels of all of them."""
-    earlier = aliased(ImportRow)
-    same_person_before = exists(
-        select(1).where(
-            earlier.import_id + 0 == import_id,  # "+ 0" makes the databases look the row up by its key
-            earlier.row_key == ImportRow.row_key,
-            earlier.row + 0 < ImportRow.row,
-            earlier.verdict.in_(TAKEN),
-        )
-    )
+    key = ImportRow.row_key
+    repeated = select(key).where(*taken(import_id)).group_by(key).having(func.count() > 1).limit(1)
+    if session.scalar(repeated) is None:
+        return
     twice = orjson.dumps([(Column.REFERENCE, "", Reason.SAME_PERSON_TWICE)]).decode()
-    session.execute(
-        update(ImportRow)
-        .where(*taken(import_id), same_person_before)
-        .values(verdict=Verdict.DUPLICATE.value, findings=twice)
-        .execution_options(synchronize_session=False)
-    )
-    after = 0
-    while part := _year_levels_of_duplicates(session, import_id, after):
-        after = part[-1][0]
-        _add_year_levels(session, import_id, part)
-
-
-def _year_levels_of_duplicates(session: Session, import_id: int, after: int) -> Sequence[tuple[int, int, str, str]]:
-    """Return (row, row it repeats, its year levels, the other's) where they differ, in the order of rows."""
-    kept = aliased(ImportRow)
-    rows = session.execute(
-        select(ImportRow.row, kept.row, func.coalesce(ImportRow.year_levels, ""), func.coalesce(kept.year_levels, ""))
-        .join(kept, (kept.import_id + 0 == ImportRow.import_id) & (kept.row_key == ImportRow.row_key))
-        .where(
-            ImportRow.import_id == import_id,
-            ImportRow.verdict == Verdict.DUPLICATE.value,
-            ImportRow.row > after,
-            ImportRow.year_levels.is_not(None),
-            kept.verdict.in_(TAKEN),
-            kept.year_levels.is_distinct_from(ImportRow.year_levels),
-        )
-        .order_by(ImportRow.row)
-        .limit(_SLICE)
-    )
-    return rows.all()
-
-
-def _add_year_levels(session: Session, import_id: int, part: Sequence[tuple[int, int, str, str]]) -> None:
+    said = {"import_id": import_id, "verdict": Verdict.DUPLICATE.value, "findings": twice}
     levels: dict[int, str] = {}
-    for _, kept, more, before in part:
-        levels[kept] = merged_year_levels(levels.get(kept, before), more)
-    session.execute(
-        update(ImportRow), [{"import_id": import_id, "row": kept, "year_levels": all_} for kept, all_ in levels.items()]
+    for part in session.execute(_repetitions(import_id)).partitions():
+        session.execute(update(ImportRow), [said | {"row": row} for row, *_ in part])
+        for _, kept, more, before in part:
+            if more and more != before:
+                levels[kept] = merged_year_levels(levels.get(kept, before or ""), more)
+    if levels:
+        rows = [{"import_id": import_id, "row": kept, "year_levels": both} for kept, both in levels.items()]
+        session.execute(update(ImportRow), rows)
+
+
+def _repetitions(import_id: int) -> Select[int, int, str | None, str | None]:
+    """Select each row of a person who stands on an earlier one: row, that one, the year levels of both."""
+    key, row, levels = ImportRow.row_key, ImportRow.row, ImportRow.year_levels
+    numbered = (
+        select(
+            row,
+            levels,
+            func.row_number().over(partition_by=key, order_by=row).label("place"),
+            func.first_value(row).over(partition_by=key, order_by=row).label("kept"),
+            func.first_value(levels).over(partition_by=key, order_by=row).label("kept_levels"),
+        )
+        .where(*taken(import_id))
+        .subquery()
     )
+    found = numbered.c
+    query = select(found.row, found.kept, found.year_levels, found.kept_levels).where(found.place > 1)
+    return query.order_by(found.row).execution_options(yield_per=_SLICE)
 
 
 def drop_erased(session: Session, import_id: int) -> None:

@@ -156,18 +156,18 @@ def show_import(opened: House, upload: Upload, *, actor: str) -> tuple[int, Diff
                 now=opened.clock(),
             )
         task = bar.add_task(f"Reading {upload.file.name}", total=sheet.size)
-        for part in _judged(opened, found, sheet):
+        for part in _judged(opened, found, sheet, import_id):
             with opened.database.transaction() as session:
-                importer.store(session, import_id, part)
+                importer.store(session, part)
             bar.update(task, completed=sheet.progress.read)
         bar.update(task, completed=sheet.size or 0, description="Comparing")
         with opened.database.transaction() as session:
             return import_id, importer.settle(session, import_id, settings)
 
 
-def _judged(opened: House, found: ContactList, sheet: reading.Sheet) -> Iterator[list[JudgedRow]]:
+def _judged(opened: House, found: ContactList, sheet: reading.Sheet, import_id: int) -> Iterator[list[JudgedRow]]:
     rules = ListRules(country=found.country, readers=Readers(found.readers))
-    judge = row_judge(sheet.places, len(sheet.header), rules, opened.address_secret)
+    judge = row_judge(sheet.places, len(sheet.header), rules, opened.address_secret, import_id)
     return importer.judged(sheet.rows, judge, max_rows=opened.settings.lists.max_rows)
 
 

@@ -5,7 +5,7 @@ differ here and in `delivery/queue.py`, nowhere else.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -181,7 +181,7 @@ def insert_or_skip(session: Session, table: type[Base]) -> sqlite.Insert | postg
 
 
 def insert_rows(
-    session: Session, table: type[Base], columns: Sequence[str], rows: Iterable[tuple[object, ...]]
+    session: Session, table: type[Base], columns: Sequence[str], rows: Sequence[tuple[object, ...]]
 ) -> None:
     """Insert plain rows by the quickest way the database has: COPY on PostgreSQL, one prepared statement on SQLite.
 
@@ -191,7 +191,7 @@ def insert_rows(
     names = ", ".join(columns)
     if connection.dialect.name == "sqlite":
         places = ", ".join("?" * len(columns))
-        connection.exec_driver_sql(f"INSERT INTO {table.__tablename__} ({names}) VALUES ({places})", list(rows))
+        connection.exec_driver_sql(f"INSERT INTO {table.__tablename__} ({names}) VALUES ({places})", rows)
         return
     driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):

@@ -56,7 +56,6 @@ class School:
             found = lists.find_list(session, code)
         with open_sheet(path, found.column_mapping) as sheet:
             rules = ListRules(country=found.country, readers=Readers(found.readers))
-            judge = row_judge(sheet.places, len(sheet.header), rules, SECRET)
             with self.database.transaction() as session:
                 started = importer.begin(
                     session,
@@ -67,8 +66,9 @@ class School:
                     actor=ACTOR,
                     now=self.now,
                 )
+                judge = row_judge(sheet.places, len(sheet.header), rules, SECRET, started)
                 for part in importer.judged(sheet.rows, judge, max_rows=self.settings.max_rows):
-                    importer.store(session, started, part)
+                    importer.store(session, part)
                 return started, importer.settle(session, started, self.settings)
 
     def carry_out(self, import_id: int, *, confirmed: int | None = None) -> Difference:
