@@ -181,7 +181,7 @@ def insert_or_skip(session: Session, table: type[Base]) -> sqlite.Insert | postg
 
 
 def insert_rows(
-    session: Session, table: type[Base], columns: Sequence[str], rows: Sequence[tuple[object, ...]]
+    session: Session, table: type[Base], columns: Sequence[str], rows: Iterable[tuple[object, ...]]
 ) -> None:
     """Insert plain rows by the quickest way the database has: COPY on PostgreSQL, one prepared statement on SQLite.
 
@@ -191,7 +191,7 @@ def insert_rows(
     names = ", ".join(columns)
     if connection.dialect.name == "sqlite":
         places = ", ".join("?" * len(columns))
-        connection.exec_driver_sql(f"INSERT INTO {table.__tablename__} ({names}) VALUES ({places})", rows)
+        connection.exec_driver_sql(f"INSERT INTO {table.__tablename__} ({names}) VALUES ({places})", list(rows))
         return
     driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
@@ -209,7 +209,7 @@ def insert_rows(
 
 
 def insert_new_rows(
-    session: Session, table: type[Base], columns: Sequence[str], rows: Sequence[tuple[object, ...]]
+    session: Session, table: type[Base], columns: Sequence[str], rows: Iterable[tuple[object, ...]]
 ) -> int:
     """Insert the plain rows that no unique constraint knows yet, in one statement; return how many that were.
 
