@@ -11,6 +11,7 @@ import json
 import re
 import tomllib
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -68,11 +69,15 @@ def load_audience(folder: Path, name: str) -> Audience:
         known = ", ".join(audience_names(folder)) or "none yet"
         raise NotFound(f"There is no audience {name!r} in {folder}; there are: {known}")
     try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
+        return _understood(path, path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
         raise Invalid(f"{path} is not a TOML file: {wrong}") from wrong
-    return _Reader(path, text, content).audience(name)
+
+
+# A worker asks for the audience of every batch; the file is read each time, but the same text is understood only once.
+@lru_cache(maxsize=64)
+def _understood(path: Path, text: str) -> Audience:
+    return _Reader(path, text, tomllib.loads(text)).audience(path.stem)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from notifier.audiences.lists import names_of
 from notifier.audiences.segments import Audience, lists_of
-from notifier.campaigns import lifecycle, options
+from notifier.campaigns import options
+from notifier.campaigns.models import Campaign
 from notifier.campaigns.options import Options
 from notifier.content.personal import filler
 from notifier.delivery import policy, queue
@@ -29,6 +30,8 @@ from notifier.kit.tokens import Keyring, Purpose
 from notifier.vocabulary import Channel, Envelope, Message
 
 Fill = Callable[[str | None, str, str], dict[str, str]]
+
+_TEXTS_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +51,48 @@ class Job:
         return None if self.options.override_quiet_hours else self.place.opening(now)
 
 
+class Shelf:
+    """The messages a worker has met lately, each read and taken apart once: what is rendered never changes."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[Message, Fill, str]] = {}
+
+    def text(self, session: Session, claim: Claim) -> tuple[Message, Fill, str]:
+        """Return the message of a claimed batch, as approved, what fills it in, and the region it is for."""
+        found = self._kept.get(claim.variant_id)
+        if found is None:
+            content, region = session.execute(
+                select(Variant.content, Variant.region).where(Variant.id == claim.variant_id)
+            ).one()
+            text = message(content, claim.channel)
+            found = text, filler(text.markers), region
+            if len(self._kept) >= _TEXTS_KEPT:
+                self._kept.clear()
+            self._kept[claim.variant_id] = found
+        return found
+
+
 def open_job(
     session: Session,
     claim: Claim,
     *,
     audience: Callable[[str], Audience],
     place: Callable[[str, Channel], Place],
+    shelf: Shelf,
 ) -> Job:
     """Read what every group of a claimed batch needs: the message as approved, and who the audience is."""
-    content, region = session.execute(
-        select(Variant.content, Variant.region).where(Variant.id == claim.variant_id)
+    text, fill, region = shelf.text(session, claim)
+    topic, name, wishes = session.execute(
+        select(Campaign.topic, Campaign.audience, Campaign.options).where(Campaign.id == claim.campaign_id)
     ).one()
-    campaign = lifecycle.find(session, claim.campaign_id)
-    text = message(content, claim.channel)
     return Job(
         claim=claim,
         message=text,
-        fill=filler(text.markers),
-        topic=campaign.topic,
-        list_ids=lists_of(session, audience(campaign.audience)),
+        fill=fill,
+        topic=topic,
+        list_ids=lists_of(session, audience(name)),
         place=place(region, claim.channel),
-        options=options.read(campaign.options),
+        options=options.read(wishes),
     )
 
 

@@ -7,6 +7,7 @@ is told to stop finishes what is in flight and gives the rest back; one that is 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
@@ -34,6 +35,22 @@ _REST_AFTER_TROUBLE_S = 1.0
 _PUT_OFF_AT_ONCE = 50
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A group that is about to leave by a provider; without a group the batch is through."""
+
+    provider: Provider
+    group: Group | None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A batch just claimed, with its first group if that is prepared already."""
+
+    job: Job
+    first: Step | None
+
+
 class Worker:
     """One process's share of the sending."""
 
@@ -42,6 +59,8 @@ class Worker:
         self._engine = engine
         self._held: set[int] = set()
         self._clocks = Clocks(engine)
+        self._shelf = sender.Shelf()
+        self._resting = {channel: asyncio.Lock() for channel in engine.providers}
         self._switches = {channel: Switch(providers, engine.circuit) for channel, providers in engine.providers.items()}
         # SQLite has one writer; more threads would only wait for each other inside the process.
         threads = 1 if engine.database.is_sqlite else 1 + sum(engine.worker.in_flight(c) for c in engine.providers)
@@ -64,44 +83,45 @@ class Worker:
         """Work until nothing is due any more. For commands and tests; a running worker never ends by itself."""
         try:
             for channel in self._engine.providers:
-                while await self._serve_once(channel, asyncio.Event()):
-                    pass
+                while begun := await self._in_thread(lambda session: self._begin(session, channel)):  # noqa: B023
+                    await self._see_through(begun, asyncio.Event())
         finally:
             self._threads.shutdown()
 
     async def _serve(self, channel: Channel, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                busy = await self._serve_once(channel, stop)
+                begun = await self._in_thread(lambda session: self._begin(session, channel))
+                if begun is not None:
+                    await self._see_through(begun, stop)
             except Exception:
                 log.exception("worker.trouble", channel=channel)
                 await _rest(stop, _REST_AFTER_TROUBLE_S)
                 continue
-            if not busy:
-                await _rest(stop, self._engine.worker.poll_s)
+            if begun is None:
+                # One after the other: an idle worker looks once in a while, not once for each batch it could hold.
+                async with self._resting[channel]:
+                    await _rest(stop, self._engine.worker.poll_s)
 
-    async def _serve_once(self, channel: Channel, stop: asyncio.Event) -> bool:
-        """Claim one batch and work through it; return whether there was one."""
-        job = await self._in_thread(lambda session: self._claim(session, channel))
-        if job is None:
-            return False
-        self._held.add(job.claim.batch_id)
+    async def _see_through(self, begun: Begun, stop: asyncio.Event) -> None:
+        """Work through a batch just claimed."""
+        claim = begun.job.claim
+        self._held.add(claim.batch_id)
         try:
-            await self._work_through(job, stop)
+            await self._work_through(begun, stop)
         except LeaseLost:
-            log.info("batch.lease_lost", batch=job.claim.batch_id)
+            log.info("batch.lease_lost", batch=claim.batch_id)
         finally:
-            self._held.discard(job.claim.batch_id)
-        return True
+            self._held.discard(claim.batch_id)
 
-    async def _work_through(self, job: Job, stop: asyncio.Event) -> None:
+    async def _work_through(self, begun: Begun, stop: asyncio.Event) -> None:
+        job, step = begun.job, begun.first
         switch = self._switches[job.claim.channel]
-        while not stop.is_set():
-            provider = switch.choose(self._engine.clock())
-            await self._keep_pace(job.claim, provider.name, min(job.claim.size, provider.group_size))
-            group = await self._in_thread(lambda session: self._prepare(session, job, provider))  # noqa: B023
-            if group is None:
+        while step or not stop.is_set():
+            step = step or await self._next_step(job)
+            if step.group is None:
                 return
+            provider, group = step.provider, step.group
             if self._engine.clock() - group.started_at > self._engine.worker.lease:
                 raise LeaseLost  # the process stood still; whoever took over has decided about these already
             answer = await self._hand_over(provider, job, group)
@@ -109,7 +129,14 @@ class Worker:
             await self._in_thread(lambda session: self._record(session, group, answer))  # noqa: B023 - awaited at once
             if group.last:
                 return
+            step = None
         await self._in_thread(lambda session: queue.give_back(session, job.claim))
+
+    async def _next_step(self, job: Job) -> Step:
+        """Wait until more may leave, and prepare it."""
+        provider = self._switches[job.claim.channel].choose(self._engine.clock())
+        await self._keep_pace(job.claim, provider.name, min(job.claim.size, provider.group_size))
+        return Step(provider, await self._in_thread(lambda session: self._prepare(session, job, provider)))
 
     async def _hand_over(self, provider: Provider, job: Job, group: Group) -> Answer:
         """Call the provider. Whatever it throws is an answer: what is not understood may have been sent."""
@@ -129,31 +156,42 @@ class Worker:
             await asyncio.sleep(wait)
 
     async def _beat(self) -> None:
-        """Keep the leases of everything in hand, three times in a lease."""
+        """Keep the leases of everything in hand, three times in a lease; a beat that fails is followed by the next."""
         engine = self._engine
         while True:
             await asyncio.sleep(engine.worker.lease_s / 3)
             held = list(self._held)
-            if held:
+            if not held:
+                continue
+            try:
                 await self._in_thread(
                     lambda session: queue.beat(session, self.name, held, now=engine.clock(), lease=engine.worker.lease)  # noqa: B023
                 )
+            except Exception:
+                log.exception("worker.no_heartbeat")
 
     # ── what happens inside one transaction ──────────────────────────────────────────────────────────────────────
 
-    def _claim(self, session: Session, channel: Channel) -> Job | None:
+    def _begin(self, session: Session, channel: Channel) -> Begun | None:
+        """Claim a batch and, where nothing has to be waited for, prepare its first group in the same transaction."""
         engine = self._engine
         for _ in range(_PUT_OFF_AT_ONCE):
             now = engine.clock()
             claim = queue.claim(session, channel, owner=self.name, now=now, lease=engine.worker.lease)
             if claim is None:
                 return None
-            job = sender.open_job(session, claim, audience=engine.audience, place=self._clocks.place)
+            job = sender.open_job(session, claim, audience=engine.audience, place=self._clocks.place, shelf=self._shelf)
             opens_at = job.opens_at(now)
             if opens_at is None:
-                return job
+                return self._begun(session, job)
             later.put_off(session, claim, until=opens_at, now=now)
         return None
+
+    def _begun(self, session: Session, job: Job) -> Begun:
+        provider = self._switches[job.claim.channel].choose(self._engine.clock())
+        if self._engine.worker.rates(job.claim.channel, provider.name):
+            return Begun(job, None)
+        return Begun(job, Step(provider, self._prepare(session, job, provider)))
 
     def _prepare(self, session: Session, job: Job, provider: Provider) -> Group | None:
         engine = self._engine

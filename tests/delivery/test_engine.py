@@ -370,7 +370,7 @@ def _user(session: Session, email: str) -> User:
 
 
 def _job(session: Session, claim: queue.Claim, engine: Engine) -> sender.Job:
-    return sender.open_job(session, claim, audience=engine.audience, place=Clocks(engine).place)
+    return sender.open_job(session, claim, audience=engine.audience, place=Clocks(engine).place, shelf=sender.Shelf())
 
 
 def _prepare(session: Session, job: sender.Job, engine: Engine) -> sender.Group | None:
