@@ -46,6 +46,7 @@ _ALLOWED = {
     Channel.SMS: frozenset({"contact.emergency", "sender.name", "link"}),
 }
 _CONTACTS_LINE = re.compile(r"^\{\{\s*contacts\s*\}\}$", re.MULTILINE)
+_FIRST_STEP = re.compile(r"^\d+\. ", re.MULTILINE)
 _LINK_AT_END = re.compile(r"(?:^|\s)\{\{\s*link\s*\}\}$")
 
 
@@ -102,6 +103,7 @@ class Checker:
             self._placeholders,
             self._digits_and_addresses,
             self._words,
+            self._reassurance,
             self._frame,
             self._direction,
             self._provenance,
@@ -218,6 +220,19 @@ class Checker:
         if document.body.casefold().count(_SEARCH_TERM) > (document.channel is Channel.EMAIL):
             yield Finding(
                 document.path, document.body_line, "R4", f"{_SEARCH_TERM!r} is said once in an email, never in an SMS"
+            )
+
+    def _reassurance(self, advisory: Advisory, document: Document) -> Iterator[Finding]:
+        del advisory
+        if document.readers is Readers.SCHOOL_STAFF:
+            return
+        before_the_steps = _FIRST_STEP.split(document.body, maxsplit=1)[0]
+        if not self.terms.reassures(before_the_steps, document.language):
+            yield Finding(
+                document.path,
+                document.body_line,
+                "R1",
+                "it does not say that it is not the child's fault before any advice (config/terms.toml, reassures)",
             )
 
     def _frame(self, advisory: Advisory, document: Document) -> Iterator[Finding]:

@@ -33,6 +33,7 @@ class TermList:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     anywhere: list[Group] = field(default_factory=list)
+    reassures: list[str] = field(default_factory=list)
     staff_only: list[str] = field(default_factory=list)
     promises: list[str] = field(default_factory=list)
     instead_of_promises: str = ""
@@ -90,6 +91,12 @@ class Terms:
         folded = fold(text)
         for terms in self._of(language):
             yield from (Hit(term, "0.8", terms.instead_of_promises) for term in terms.promises if fold(term) in folded)
+
+    def reassures(self, text: str, language: str) -> bool:
+        """Whether a text says that it is not the child's fault; True for a language nobody has written words for."""
+        words = [fold(word) for terms in self._of(language) for word in terms.reassures]
+        folded = fold(text)
+        return not words or any(word in folded for word in words)
 
     def _of(self, language: str) -> list[TermList]:
         tags = dict.fromkeys((EVERY_LANGUAGE, language.partition("-")[0], language))
