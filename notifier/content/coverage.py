@@ -18,11 +18,12 @@ from notifier.content.documents import Document, ReviewState
 from notifier.content.languages import Choice, Reason, canonical
 from notifier.content.library import Advisory
 from notifier.content.personal import longest, printer
+from notifier.content.phrases import INSTEAD, ORDER
 from notifier.content.render import RenderContext, Renderer
 from notifier.content.settings import ContentSettings
 from notifier.kit.errors import NotifierError
 from notifier.regions.atlas import is_human_line
-from notifier.regions.facts import EMERGENCY
+from notifier.regions.facts import DIRECTORY, EMERGENCY
 from notifier.vocabulary import Channel, Readers
 
 
@@ -128,7 +129,7 @@ def coverage(
     )
     findings = [
         *_languages(lines),
-        *_regions(renderer, advisory, lines, context),
+        *_regions(renderer, advisory, readers, lines, context),
         *_documents(checker, advisory, readers, lines, live=context.live),
         *_furniture(renderer, lines, live=context.live),
         *_text_messages(advisory, lines),
@@ -202,7 +203,7 @@ def _languages(lines: Sequence[Line]) -> Iterator[CoverageFinding]:
 
 
 def _regions(
-    renderer: Renderer, advisory: Advisory, lines: Sequence[Line], context: RenderContext
+    renderer: Renderer, advisory: Advisory, readers: Readers, lines: Sequence[Line], context: RenderContext
 ) -> Iterator[CoverageFinding]:
     counts = Counter[str]()
     for line in lines:
@@ -211,10 +212,12 @@ def _regions(
         if not any(renderer.atlas.belongs(code, group) for group in advisory.regions):
             message = f"{count} recipients live in {code}, and this advisory is for {', '.join(advisory.regions)}"
             yield CoverageFinding(f"region:{code}", "region", Weight.BLOCKING, count, message)
-        yield from _contacts(renderer, code, count, context)
+        yield from _contacts(renderer, readers, code, count, context)
 
 
-def _contacts(renderer: Renderer, code: str, count: int, context: RenderContext) -> Iterator[CoverageFinding]:
+def _contacts(
+    renderer: Renderer, readers: Readers, code: str, count: int, context: RenderContext
+) -> Iterator[CoverageFinding]:
     contacts = renderer.atlas.contacts(code, today=context.today, live=context.live)
     if EMERGENCY not in contacts:
         message = f"{code} has no emergency number that may be shown; `notifier regions check {code}` says why"
@@ -224,10 +227,11 @@ def _contacts(renderer: Renderer, code: str, count: int, context: RenderContext)
         message = f"{code} has no line on which a person answers: only the emergency number and the directory are shown"
         yield CoverageFinding(f"no_helpline:{code}", "no_helpline", Weight.ACCEPTABLE, count, message)
     without_checks = renderer.atlas.contacts(code, today=context.today, live=False)
+    printed = {*ORDER[readers], *INSTEAD.values(), DIRECTORY}
     unchecked = [
         fact
         for fact, contact in without_checks.items()
-        if renderer.atlas.why_not(contact, today=context.today, live=True) is not None
+        if contact.role in printed and renderer.atlas.why_not(contact, today=context.today, live=True) is not None
     ]
     if unchecked:
         does = "leaves out" if context.live else "shows"
