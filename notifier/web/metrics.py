@@ -7,6 +7,7 @@ themselves. No label ever holds anything of a person.
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -24,11 +25,15 @@ _LAG_S = (1, 5, 15, 60, 300, 3600, 86400)
 Labelled = Iterable[tuple[tuple[str, ...], float]]
 
 
+M = TypeVar("M", Counter, Histogram)
+
+
 class WebMetrics:
     """The counters of one app, in a registry of its own."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._registry = registry = CollectorRegistry()
+        self._known: dict[tuple[int | str, ...], Any] = {}
         self._events = Counter("notifier_webhook_events", "Events received", ["provider", "kind"], registry=registry)
         self._posts = Counter("notifier_webhook_posts", "Webhook posts", ["provider", "status"], registry=registry)
         self._lag = Histogram(
@@ -43,12 +48,20 @@ class WebMetrics:
 
     def taken(self, provider: str, events: Sequence[Event], now: datetime) -> None:
         """Count a post that was stored."""
-        self._posts.labels(provider, "204").inc()
+        self._of(self._posts, provider, "204").inc()
         for kind, number in Tally([event.kind for event in events]).items():
-            self._events.labels(provider, kind).inc(number)
+            self._of(self._events, provider, kind).inc(number)
         if events:
             oldest = min([event.occurred_at for event in events])
-            self._lag.labels(provider).observe(max((now - oldest).total_seconds(), 0))
+            self._of(self._lag, provider).observe(max((now - oldest).total_seconds(), 0))
+
+    def _of(self, metric: M, *labels: str) -> M:
+        """Return the counter of some labels. The library looks each one up anew, which costs more than counting."""
+        key = (id(metric), *labels)
+        if key not in self._known:
+            self._known[key] = metric.labels(*labels)
+        found: M = self._known[key]
+        return found
 
     def refused(self, provider: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
         """Count a post that was refused, and return the empty answer that refuses it."""

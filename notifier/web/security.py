@@ -3,7 +3,6 @@
 No page loads anything from elsewhere, is framed, cached, indexed, or tells another site where its reader came from.
 """
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,7 +34,8 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
-        self._headers = HEADERS | (_HTTPS_ONLY if https else {})
+        headers = HEADERS | (_HTTPS_ONLY if https else {})
+        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; add the headers to its answer."""
@@ -45,9 +45,9 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
+                given = message.setdefault("headers", [])
+                present = {name for name, _ in given}
+                message["headers"] = [*given, *[line for line in self._headers if line[0] not in present]]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
