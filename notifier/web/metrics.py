@@ -57,7 +57,7 @@ class WebMetrics:
 
     def _of(self, metric: M, *labels: str) -> M:
         """Return the counter of some labels. The library looks each one up anew, which costs more than counting."""
-        key = (id(metric), *labels)
+        key: tuple[int | str, ...] = (id(metric), *labels)
         if key not in self._known:
             self._known[key] = metric.labels(*labels)
         found: M = self._known[key]
