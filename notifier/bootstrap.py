@@ -221,6 +221,7 @@ class House:
             planning=settings.planning,
             doubt=settings.doubt,
             quiet=settings.quiet_hours,
+            guards=settings.guards,
             retry=settings.retry,
             circuit=settings.circuit,
             retention=settings.retention,

@@ -17,6 +17,7 @@ from notifier.audiences.importer import ImportSettings
 from notifier.content.settings import ContentSettings
 from notifier.delivery.answers import RetrySettings
 from notifier.delivery.doubt import DoubtSettings
+from notifier.delivery.guards import GuardSettings
 from notifier.delivery.planner import PlanSettings
 from notifier.delivery.quiet import QuietSettings
 from notifier.kit.errors import Invalid
@@ -104,6 +105,7 @@ class Settings:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     doubt: DoubtSettings = field(default_factory=DoubtSettings)
     quiet_hours: QuietSettings = field(default_factory=QuietSettings)
+    guards: GuardSettings = field(default_factory=GuardSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
     circuit: CircuitSettings = field(default_factory=CircuitSettings)
     ticks: TickSettings = field(default_factory=TickSettings)

@@ -6,7 +6,7 @@ is counted where it stands. A batch nobody has claimed yet is all queued. So a q
 and deliveries only of the few units in motion; the hot path of sending writes nothing for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,15 @@ def changed(session: Session, delivery_ids: Sequence[int] | Select[int | None]) 
     """
     hold_shared(session, _LOCK)
     units = select(Delivery.batch_id).where(Delivery.id.in_(delivery_ids), Delivery.batch_id.is_not(None))
+    session.execute(
+        delete(CountedUnit).where(CountedUnit.unit.in_(units)), execution_options={"synchronize_session": False}
+    )
+
+
+def wave_changed(session: Session, wave_ids: Collection[int]) -> None:
+    """Say that deliveries these waves had planned outside of batches were changed."""
+    hold_shared(session, _LOCK)
+    units = [-wave_id for wave_id in wave_ids]
     session.execute(
         delete(CountedUnit).where(CountedUnit.unit.in_(units)), execution_options={"synchronize_session": False}
     )

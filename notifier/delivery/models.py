@@ -164,6 +164,7 @@ class Attempt(Base):
     __tablename__ = "attempts"
     __table_args__ = (
         Index("ix_attempts_batch_id", "batch_id"),
+        Index("ix_attempts_campaign_id", "campaign_id"),
         # The few that are looked for again and again: calls under way, and doubts.
         Index(
             "ix_attempts_in_flight",
@@ -191,6 +192,24 @@ class Attempt(Base):
     code: Mapped[str | None] = mapped_column(String(40))
     detail: Mapped[str | None] = mapped_column(Text)
     provider_message_id: Mapped[str | None] = mapped_column(String(80))
+
+
+class GuardCount(Base):
+    """What the guards of one campaign have counted, and up to where they have judged it.
+
+    The `seen_` columns hold the totals a person has already decided about: only what came after them is judged.
+    """
+
+    __tablename__ = "guard_counts"
+
+    campaign_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    hard_bounces: Mapped[int] = mapped_column(default=0)
+    complaints: Mapped[int] = mapped_column(default=0)
+    seen_hard_bounces: Mapped[int] = mapped_column(default=0)
+    seen_complaints: Mapped[int] = mapped_column(default=0)
+    seen_sent: Mapped[int] = mapped_column(default=0)
+    seen_calls: Mapped[int] = mapped_column(default=0)
+    seen_errors: Mapped[int] = mapped_column(default=0)
 
 
 class IdBlock(Base):

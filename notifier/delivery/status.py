@@ -5,7 +5,7 @@
       │           │           └───────▶ failed
       │           ├──▶ queued      the provider said "not now": it waits in a new batch
       │           └──▶ unknown     cut off in the middle: settled by the provider's own record, never by sending again
-      └──▶ held_back | cancelled
+      └──▶ held_back | cancelled      (held_back ──▶ queued: the email it was to spare came back)
 
 What we did is a status. What recipients did (complaint, opt-out) is a fact with a time on the row, not a status.
 Every change is compare-and-set: the UPDATE names the states it may come from, so two workers, a late receipt or a
@@ -71,7 +71,8 @@ ARROWS: dict[DeliveryStatus, frozenset[DeliveryStatus]] = {
     # (tracking/apply.py), so every outcome may follow every other.
     _S.BOUNCED: frozenset({_S.DELIVERED, _S.FAILED}),
     _S.FAILED: frozenset({_S.DELIVERED, _S.BOUNCED}),
-    _S.HELD_BACK: frozenset(),
+    # Under "email then SMS" a phone is held back while its owner has an email address, until that email comes back.
+    _S.HELD_BACK: frozenset({_S.QUEUED}),
     _S.CANCELLED: frozenset(),
 }
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from notifier.audiences.models import Address
 from notifier.audiences.suppressions import suppress_many
-from notifier.delivery import counts
+from notifier.delivery import counts, fallback, guards
 from notifier.delivery.models import Delivery
 from notifier.delivery.status import DeliveryStatus, sources
 from notifier.tracking.models import ProviderEvent
@@ -99,11 +99,31 @@ def apply_pending(session: Session, *, now: datetime, limit: int = 5000) -> int:
     if _K.ACCOUNT_TROUBLE in claimed.kinds:
         hold_for_trouble(session, and_(claimed.within, ProviderEvent.kind == _K.ACCOUNT_TROUBLE), now=now)
     counts.changed(session, _deliveries(claimed))
+    _watch(session, claimed, now)
     session.execute(
         update(ProviderEvent).where(claimed.within).values(applied=True, destination=None),
         execution_options=_UNSYNCHRONISED,
     )
     return claimed.number
+
+
+def _watch(session: Session, claimed: Claimed, now: datetime) -> None:
+    """Count what the guards look at, and let text messages stand in for emails that came back."""
+    if not claimed.have((_K.HARD_BOUNCED, _K.COMPLAINED)):
+        return
+    bounced, complained = (ProviderEvent.kind == kind for kind in (_K.HARD_BOUNCED, _K.COMPLAINED))
+    found = session.execute(
+        select(
+            Delivery.campaign_id,
+            func.count(case((bounced, Delivery.id)).distinct()),
+            func.count(case((complained, Delivery.id)).distinct()),
+        )
+        .join(ProviderEvent, ProviderEvent.delivery_id == Delivery.id)
+        .where(claimed.within, or_(bounced, complained))
+        .group_by(Delivery.campaign_id)
+    )
+    guards.note(session, [(campaign_id, bounces, complaints) for campaign_id, bounces, complaints in found.all()])
+    fallback.send_sms_instead(session, _deliveries(claimed).where(bounced), now=now)
 
 
 def _claim(session: Session, limit: int) -> Claimed | None:

@@ -13,7 +13,7 @@ from notifier.campaigns import lifecycle
 from notifier.campaigns.approval import fingerprint
 from notifier.campaigns.lifecycle import CampaignStatus
 from notifier.campaigns.models import Campaign
-from notifier.delivery import canary, control, counts, planner, queue, waves
+from notifier.delivery import canary, control, counts, guards, planner, queue, waves
 from notifier.delivery.models import Wave
 from notifier.delivery.variants import Press
 from notifier.kit.errors import NotifierError
@@ -65,10 +65,16 @@ def finish(engine: Engine) -> list[int]:
         return control.finish(session, to_come=recurrence.rounds_to_come(session, now=now), now=now)
 
 
+def watch(engine: Engine) -> list[int]:
+    """Hold the campaigns that go wrong too often."""
+    with engine.database.transaction() as session:
+        return guards.watch(session, engine.guards, now=engine.clock())
+
+
 def judge_canaries(engine: Engine) -> list[int]:
     """Let the rest of a campaign go when its first recipients went well, or hold it."""
     with engine.database.transaction() as session:
-        return canary.judge_all(session, limits=engine.canary, now=engine.clock())
+        return canary.judge_all(session, limits=_limits(engine), now=engine.clock())
 
 
 def count(engine: Engine) -> int:
@@ -122,3 +128,9 @@ def _check_approval(campaign: Campaign, press: Press, engine: Engine) -> None:
             "What would be sent is not what was approved: the words, the contacts, the audience or the schedule have "
             f"changed. Cancel campaign {campaign.id}, and draft and approve it again."
         )
+
+
+def _limits(engine: Engine) -> canary.Limits:
+    """Return what the first recipients are held to: the guards' limits, from the first message on."""
+    guard = engine.guards
+    return canary.Limits(guard.hard_bounce_percent, guard.complaint_percent, failures=guard.hard_bounce_percent)

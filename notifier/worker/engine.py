@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from notifier.audiences.segments import Audience
 from notifier.delivery.answers import RetrySettings
-from notifier.delivery.canary import Limits
 from notifier.delivery.doubt import DoubtSettings
+from notifier.delivery.guards import GuardSettings
 from notifier.delivery.pacing import Rate
 from notifier.delivery.planner import PlanSettings
 from notifier.delivery.quiet import QuietSettings
@@ -65,6 +65,7 @@ class TickSettings:
     apply_s: float = 0.5
     finish_s: float = 1.0
     settle_s: float = 5.0
+    watch_s: float = 2.0
     count_s: float = 5.0
     forget_s: float = 600.0
 
@@ -82,7 +83,7 @@ class Engine:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     ticks: TickSettings = field(default_factory=TickSettings)
     planning: PlanSettings = field(default_factory=PlanSettings)
-    canary: Limits = field(default_factory=lambda: Limits(hard_bounces=10.0, complaints=0.3, failures=10.0))
+    guards: GuardSettings = field(default_factory=GuardSettings)
     doubt: DoubtSettings = field(default_factory=DoubtSettings)
     quiet: QuietSettings = field(default_factory=QuietSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)

@@ -24,6 +24,7 @@ def duties_of(engine: Engine) -> dict[str, tuple[Callable[[Engine], object], flo
         "apply provider events": (duties.apply_events, ticks.apply_s),
         "finish campaigns": (duties.finish, ticks.finish_s),
         "open rounds": (recurrence.open_rounds, ticks.finish_s),
+        "watch over campaigns": (duties.watch, ticks.watch_s),
         "judge canaries": (duties.judge_canaries, ticks.finish_s),
         "settle doubts": (doubts.settle, ticks.settle_s),
         "keep counts": (duties.count, ticks.count_s),

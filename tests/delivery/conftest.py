@@ -22,6 +22,7 @@ from notifier.campaigns.options import Options
 from notifier.delivery import control
 from notifier.delivery.answers import RetrySettings
 from notifier.delivery.doubt import DoubtSettings
+from notifier.delivery.guards import GuardSettings
 from notifier.delivery.models import Delivery
 from notifier.delivery.planner import PlanSettings
 from notifier.delivery.quiet import QuietSettings
@@ -104,6 +105,7 @@ class World:
     sms: FakeProvider = field(default_factory=lambda: FakeProvider(Channel.SMS, group_size=2))
     # Melbourne sleeps at the moment of most tests; those about the night set the hours themselves.
     quiet: QuietSettings = field(default_factory=lambda: QuietSettings(sms_from="", sms_until=""))
+    guards: GuardSettings = field(default_factory=GuardSettings)
     planning: PlanSettings = field(default_factory=lambda: PlanSettings(slice_addresses=3, email_batch=2, sms_batch=2))
 
     @property
@@ -119,6 +121,7 @@ class World:
             worker=WorkerSettings(lease_s=60.0),
             doubt=DoubtSettings(events_wait_s=600.0, record_wait_s=300.0),
             quiet=self.quiet,
+            guards=self.guards,
             retry=RetrySettings(first_s=10.0, longest_s=100.0, most=3),
             chance=Random(7),  # noqa: S311 - jitter, not a secret
         )

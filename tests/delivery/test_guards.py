@@ -1,0 +1,97 @@
+"""Guards: a campaign that goes wrong too often is held with the figures, and not again for the same figures."""
+
+from sqlalchemy import insert
+
+from notifier.delivery import control
+from notifier.delivery.guards import GuardSettings
+from notifier.delivery.models import Attempt
+from notifier.providers.base import Temporary
+from notifier.vocabulary import EventKind
+from notifier.worker import duties
+from tests.delivery.conftest import World
+from tests.factories import Person
+
+LIMITS = GuardSettings(
+    hard_bounce_percent=20, hard_bounce_from=5, complaint_percent=10, complaint_from=5, error_percent=50, error_from=4
+)
+
+
+def _sent(world: World, amount: int = 10) -> int:
+    world.guards = LIMITS
+    world.planning = type(world.planning)(slice_addresses=100, email_batch=100)
+    world.people(*(Person(email=f"p{number}@example.org") for number in range(amount)))
+    campaign = world.campaign()
+    world.plan()
+    world.work()
+    return campaign
+
+
+def _resume(world: World, campaign: int) -> None:
+    with world.database.transaction() as session:
+        control.resume(session, campaign, by=world.officer(session, campaign), now=world.clock())
+
+
+def test_too_many_hard_bounces_hold_the_campaign_with_the_figures(world: World) -> None:
+    campaign = _sent(world)
+    for number in range(2):
+        world.tell(f"p{number}@example.org", EventKind.HARD_BOUNCED)
+    assert duties.watch(world.engine) == []
+    world.tell("p2@example.org", EventKind.HARD_BOUNCED)
+    assert duties.watch(world.engine) == [campaign]
+    found = world.found(campaign)
+    assert found.status == "held"
+    assert "3 of 10 messages bounced hard: 30.0 %, and the limit is 20 %" in (found.status_reason or "")
+
+
+def test_complaints_have_a_limit_of_their_own(world: World) -> None:
+    campaign = _sent(world)
+    for number in range(2):
+        world.tell(f"p{number}@example.org", EventKind.COMPLAINED)
+    assert duties.watch(world.engine) == [campaign]
+    assert "2 of 10 messages were complained about" in (world.found(campaign).status_reason or "")
+
+
+def test_few_messages_prove_nothing(world: World) -> None:
+    _sent(world, 4)
+    for number in range(4):
+        world.tell(f"p{number}@example.org", EventKind.HARD_BOUNCED)
+    assert duties.watch(world.engine) == []
+
+
+def test_a_resumed_campaign_is_not_held_again_for_what_a_person_has_seen(world: World) -> None:
+    campaign = _sent(world)
+    for number in range(5):
+        world.tell(f"p{number}@example.org", EventKind.HARD_BOUNCED)
+    assert duties.watch(world.engine) == [campaign]
+    _resume(world, campaign)
+    assert duties.watch(world.engine) == []
+    with world.database.transaction() as session:
+        session.execute(
+            insert(Attempt).values(
+                batch_id=0, campaign_id=campaign, provider="fake", recipients=5, started_at=world.clock(),
+                outcome="accepted",
+            )
+        )  # fmt: skip
+    assert duties.watch(world.engine) == [], "five more were sent and none came back"
+    for number in range(5, 8):
+        world.tell(f"p{number}@example.org", EventKind.HARD_BOUNCED)
+    assert duties.watch(world.engine) == [campaign]
+    assert "3 of 5 messages" in (world.found(campaign).status_reason or "")
+
+
+def test_a_provider_that_mostly_refuses_holds_the_campaign(world: World) -> None:
+    world.guards = LIMITS
+    world.people(*(Person(email=f"p{number}@example.org") for number in range(8)))
+    campaign = world.campaign()
+    world.email.answers = [lambda _: Temporary("down", code="503")] * 3
+    world.plan()
+    world.work()
+    assert duties.watch(world.engine) == [campaign]
+    assert "3 of 5 calls to the provider" in (world.found(campaign).status_reason or "")
+
+
+def test_a_repeated_event_is_counted_once(world: World) -> None:
+    _sent(world)
+    for _ in range(5):
+        world.tell("p0@example.org", EventKind.HARD_BOUNCED)
+    assert duties.watch(world.engine) == []
