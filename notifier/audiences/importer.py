@@ -108,18 +108,28 @@ def settle(session: Session, import_id: int, settings: ImportSettings) -> Differ
 
 
 def shown_before(session: Session, found: ContactList, *, digest: str, mode: ImportMode) -> Import | None:
-    """Return the import of this very file that was shown and still waits for a yes."""
-    return session.scalars(
+    """Return the import of this very file that was shown and still waits for a yes.
+
+    Raises Conflict if the file was shown for a list that has changed since: its difference is no longer what was seen.
+    """
+    last = session.scalars(
         select(Import)
-        .where(
-            Import.list_id == found.id,
-            Import.digest == digest,
-            Import.mode == mode.value,
-            Import.status == ImportStatus.SHOWN.value,
-        )
+        .where(Import.list_id == found.id, Import.digest == digest, Import.mode == mode.value)
+        .where(Import.status != ImportStatus.READING.value)
         .order_by(Import.id.desc())
         .limit(1)
     ).first()
+    if last is None or last.status == ImportStatus.APPLIED:
+        return None
+    if last.base_version != found.version:
+        raise _changed_since()
+    return last if last.status == ImportStatus.SHOWN else None
+
+
+def _changed_since() -> Conflict:
+    return Conflict(
+        "The list has changed since this difference was shown; import the file again without --apply to see it afresh"
+    )
 
 
 def carry_out(
@@ -174,4 +184,4 @@ def _take_version(session: Session, asked: Import) -> None:
         .execution_options(synchronize_session=False)
     ).first()
     if taken is None:
-        raise Conflict("The list has changed since this difference was shown; import the file again to see it afresh")
+        raise _changed_since()

@@ -1,0 +1,194 @@
+"""`notifier lists`, `audiences`, `suppressions` and `recipients`, as typed in a school's office and at the police."""
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import chdir
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from notifier.accounts import users
+from notifier.accounts.models import UserRole
+from notifier.cli import app
+from notifier.kit.db import Database
+
+ROOT = Path(__file__).parents[2]
+OFFICE = "office@school.example"
+PARENTS = """Parent email,Mobile,First name,Year level
+maria@example.org,0491 570 006,Maria,7
+n/a,0491 570 156,Nikos,
+,,Nobody,
+"""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A working folder with one user in its database."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def type(self, *words: str, code: int = 0) -> str:
+        """Type a command; return everything it said, as one line."""
+        done = CliRunner(env=self.environment).invoke(app, list(words))
+        assert done.exit_code == code, done.output
+        return " ".join(done.output.split())
+
+    def read(self, *words: str) -> Any:  # noqa: ANN401 - whatever the command prints
+        """Type a command with --json; return its document."""
+        done = CliRunner(env=self.environment).invoke(app, [*words, "--json"])
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, sqlite_url: str, now: datetime) -> Iterator[Desk]:
+    """A desk with a list, northcote-high, and a file, parents.csv."""
+    folder = tmp_path / "installation"
+    for name in ("config", "templates", "audiences"):
+        shutil.copytree(ROOT / name, folder / name)
+    (folder / "parents.csv").write_text(PARENTS)
+    database = Database(sqlite_url)
+    with database.transaction() as session:
+        users.add(session, email=OFFICE, name="Office", role=UserRole.OFFICER, now=now)
+    database.close()
+    keys = {"NOTIFIER_KEYS_ADDRESSES": "07" * 32, "NOTIFIER_KEYS_TOKENS": f"1:{'08' * 32}"}
+    environment = {"NOTIFIER_DATABASE_URL": sqlite_url, "NOTIFIER_HOME": str(folder / "var"), "COLUMNS": "200", **keys}
+    made = Desk(folder, environment)
+    with chdir(folder):
+        made.type(
+            *[
+                "lists",
+                "create",
+                "northcote-high",
+                "--name",
+                "Northcote",
+                "--region",
+                "AU-VIC",
+                "--basis",
+                "public_task",
+                "--as",
+            ],
+            OFFICE,
+        )
+        yield made
+
+
+def test_a_list_is_made_with_its_basis_and_the_word_of_a_known_person(desk: Desk) -> None:
+    shown = desk.read("lists", "show", "northcote-high")
+    assert (shown["lawful_basis"], shown["attested_by"], shown["attestation_version"]) == (
+        "public_task",
+        OFFICE,
+        "2026-11",
+    )
+    again = ("lists", "create", "other", "--name", "O", "--basis", "consent")
+    assert "There is no region 'XX'" in desk.type(*again, "--region", "XX", "--as", OFFICE, code=1)
+    assert "There is no user nobody@" in desk.type(*again, "--region", "DE", "--as", "nobody@school.example", code=1)
+    students = ("--region", "DE", "--as", OFFICE, "--readers", "young-people")
+    assert "--students" in desk.type(*again, *students, code=1)
+    desk.type(*again, *students, "--students")
+
+
+def test_an_upload_is_shown_then_carried_out_then_changes_nothing(desk: Desk) -> None:
+    upload = ("lists", "import", "northcote-high", "parents.csv")
+    assert "Nothing has changed yet" in desk.type(*upload)
+    assert desk.read("lists", "show", "northcote-high")["people"] == 0
+    done = desk.read(*upload, "--apply")
+    assert (done["applied"], done["added"], done["refused"]) == (True, 2, 1)
+    assert desk.read(*upload, "--replace", "--apply")["unchanged"] == 2
+    assert desk.read("lists", "show", "northcote-high")["people"] == 2
+
+
+def test_a_yes_to_what_was_shown_is_refused_once_the_list_has_changed(desk: Desk) -> None:
+    (desk.folder / "other.csv").write_text("email\nother@example.org\n")
+    upload = ("lists", "import", "northcote-high", "parents.csv")
+    desk.type(*upload)
+    desk.type("lists", "import", "northcote-high", "other.csv", "--apply")
+    assert "has changed since" in desk.type(*upload, "--apply", code=1)
+    assert desk.read("lists", "show", "northcote-high")["people"] == 1
+    desk.type(*upload)
+    assert desk.read(*upload, "--apply")["added"] == 2
+
+
+def test_a_mass_removal_is_carried_out_only_with_its_number(desk: Desk) -> None:
+    desk.type("lists", "import", "northcote-high", "parents.csv", "--apply")
+    (desk.folder / "few.csv").write_text("email\nnew@example.org\n")
+    upload = ("lists", "import", "northcote-high", "few.csv", "--replace", "--apply")
+    assert "--confirm-removals 2" in desk.type(*upload, code=1)
+    desk.type(*upload, "--confirm-removals", "2")
+
+
+def test_the_verdicts_can_be_worked_through_in_a_spreadsheet(desk: Desk) -> None:
+    desk.type("lists", "import", "northcote-high", "parents.csv")
+    desk.type("lists", "verdicts", "northcote-high", "--out", "verdicts.csv")
+    with (desk.folder / "verdicts.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [(line["row"], line["verdict"], line["column"], line["reason"]) for line in lines] == [
+        ("2", "changed", "mobile", "normalised"),
+        ("3", "changed", "mobile", "normalised"),
+        ("3", "changed", "email", "placeholder"),
+        ("4", "refused", "email", "no_address"),
+    ]
+    assert lines[0]["becomes"] == "'+61491570006"
+
+
+def test_a_mapping_is_remembered_by_the_list(desk: Desk) -> None:
+    (desk.folder / "odd.csv").write_text("Kontakt\nmaria@example.org\n")
+    upload = ("lists", "import", "northcote-high", "odd.csv")
+    assert "no column for an email address" in desk.type(*upload, code=1)
+    desk.type(*upload, "--column", "Kontakt=email")
+    assert desk.read(*upload)["added"] == 1
+    assert "write --column" in desk.type(*upload, "--column", "Kontakt", code=2)
+    assert "'post' is no column" in desk.type(*upload, "--column", "Kontakt=post", code=1)
+
+
+def test_what_is_not_there_is_named(desk: Desk) -> None:
+    assert "no contact list 'nowhere'" in desk.type("lists", "import", "nowhere", "parents.csv", code=1)
+    assert "nowhere.csv cannot be read" in desk.type("lists", "import", "northcote-high", "nowhere.csv", code=1)
+    assert "There is no audience 'nobody'" in desk.type("audiences", "count", "nobody", code=1)
+
+
+def test_an_audience_is_counted(desk: Desk) -> None:
+    desk.type("lists", "import", "northcote-high", "parents.csv", "--apply")
+    reach = desk.read("audiences", "count", "victoria-parents")
+    assert [(one["channel"], one["reachable"]) for one in reach["channels"]] == [("email", 1), ("sms", 2)]
+    assert "Northcote" in desk.type("audiences", "count", "victoria-parents")
+    assert "victoria-parents" in {audience["name"] for audience in desk.read("audiences", "list")}
+
+
+def test_an_address_is_suppressed_listed_and_allowed_again(desk: Desk) -> None:
+    desk.type("lists", "import", "northcote-high", "parents.csv", "--apply")
+    desk.type("suppressions", "add", "0491 570 006", "--country", "AU", "--as", OFFICE)
+    assert desk.read("suppressions", "list")["counts"] == {"manual": 1}
+    desk.type("suppressions", "export", "--out", "out.csv")
+    assert "'+61491570006" in (desk.folder / "out.csv").read_text()
+    desk.type("suppressions", "lift", "+61491570006", "--as", OFFICE, "--why", "a mistake")
+    assert desk.read("suppressions", "list")["counts"] == {}
+    (desk.folder / "old.csv").write_text("email\nmaria@example.org\nn/a\n")
+    said = desk.type("suppressions", "import", "old.csv", "--as", OFFICE)
+    assert "1 addresses are suppressed now, 0 were already, 1 could not be read" in said
+
+
+def test_a_person_can_see_everything_and_be_erased_everywhere(desk: Desk) -> None:
+    desk.type("lists", "import", "northcote-high", "parents.csv", "--apply")
+    held = json.loads(CliRunner(env=desk.environment).invoke(app, ["recipients", "show", "maria@example.org"]).stdout)
+    assert held["subscriptions"][0]["list"] == "Northcote"
+    assert held["deliveries"] == []
+    assert "Erased: 2 addresses" in desk.type("recipients", "forget", "Maria@example.org", "--as", OFFICE)
+    assert "Nothing is held" in desk.type("recipients", "show", "maria@example.org", code=1)
+    again = desk.read("lists", "import", "northcote-high", "parents.csv", "--replace", "--apply")
+    assert (again["added"], again["left_alone"]) == (0, 1)
+
+
+def test_a_made_up_list_is_the_same_for_the_same_seed_and_can_be_imported(desk: Desk) -> None:
+    for name in ("one.csv", "two.csv"):
+        desk.type("lists", "sample", "--rows", "50", "--seed", "7", "--out", name)
+    assert (desk.folder / "one.csv").read_bytes() == (desk.folder / "two.csv").read_bytes()
+    assert desk.read("lists", "import", "northcote-high", "one.csv")["added"] == 50
+    assert "no made-up people for 'XX'" in desk.type("lists", "sample", "--region", "XX", "--out", "x.csv", code=1)
