@@ -14,7 +14,7 @@ from notifier.accounts import models as _accounts
 from notifier.audiences import models as _audiences
 from notifier.audiences.segments import audience_names, load_audience
 from notifier.campaigns import models as _campaigns
-from notifier.campaigns.approval import Papers
+from notifier.campaigns.approval import Papers, frame_digest
 from notifier.campaigns.coverage import Proof
 from notifier.config import Settings
 from notifier.content.checks import Checker
@@ -137,8 +137,9 @@ class House:
         regions = Path(self.settings.folders.config) / "regions"
         atlas = Atlas.load(regions, max_age_days=self.settings.content.contacts_max_age_days)
         library = Library.load(self.templates_folder / "advisories", self.languages)
-        papers = Papers(library, atlas, self.audiences_folder, self.settings.live)
         sender = self.settings.sender
+        frame = frame_digest(self._frame_files(), (sender.name, sender.email, sender.reply_to, sender.sms))
+        papers = Papers(library, atlas, self.audiences_folder, self.settings.live, frame)
         context = RenderContext(
             code="",
             public_url=self.settings.web.public_url,
@@ -150,6 +151,11 @@ class House:
             live=self.settings.live,
         )
         return Press(papers, Renderer(library, atlas, self.templates_folder / "layouts"), context)
+
+    def _frame_files(self) -> list[Path]:
+        layouts = (self.templates_folder / "layouts").glob("*.*")
+        catalogues = (self.templates_folder / "locale").rglob("*.po")
+        return [*layouts, *catalogues, Path(self.settings.folders.config) / "languages.toml"]
 
     # ── providers ────────────────────────────────────────────────────────────────────────────────────────────────
 

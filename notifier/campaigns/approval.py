@@ -4,6 +4,7 @@ The hash is made when a campaign is submitted, again when it is approved, and ag
 the three differ, what would be sent is not what was approved, and it stops.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -20,12 +21,16 @@ from notifier.vocabulary import Readers
 
 @dataclass(frozen=True, slots=True)
 class Papers:
-    """What a campaign is made from: the words, the numbers, and the audiences, as they are on disk now."""
+    """What a campaign is made from: the words, the numbers, and the audiences, as they are on disk now.
+
+    `frame` is a hash of what stands around every text: layouts, fixed sentences, languages, and who signs.
+    """
 
     library: Library
     atlas: Atlas
     audiences_folder: Path
     live: bool
+    frame: str = ""
 
     def audience(self, name: str) -> Audience:
         """Return an audience by name. Raises NotFound or Invalid."""
@@ -39,6 +44,7 @@ def fingerprint(campaign: Campaign, papers: Papers, *, today: date) -> str:
         "advisory": campaign.advisory,
         "readers": campaign.readers,
         "content": advisory.digest(Readers(campaign.readers)),
+        "frame": papers.frame,
         "contacts": _contacts(papers, advisory.regions, today),
         "audience": campaign.audience,
         "audience_definition": papers.audience(campaign.audience).digest,
@@ -52,11 +58,19 @@ def fingerprint(campaign: Campaign, papers: Papers, *, today: date) -> str:
     return sha256(orjson.dumps(bound, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _contacts(papers: Papers, groups: tuple[str, ...], today: date) -> dict[str, dict[str, str]]:
-    """Return every number and address that would be printed, by region and name."""
+def frame_digest(files: Iterable[Path], signature: Sequence[str]) -> str:
+    """Return the hash of what stands around every text: the files that make it, and who signs."""
+    frame = sha256("\0".join(signature).encode())
+    for path in sorted(files):
+        frame.update(path.name.encode() + sha256(path.read_bytes()).digest())
+    return frame.hexdigest()
+
+
+def _contacts(papers: Papers, groups: tuple[str, ...], today: date) -> dict[str, dict[str, list[str | None]]]:
+    """Return everything that would be printed about whom to call, by region and name."""
     return {
         region.code: {
-            name: contact.value
+            name: [contact.value, contact.operator, contact.hours]
             for name, contact in papers.atlas.contacts(region.code, today=today, live=papers.live).items()
         }
         for region in papers.atlas.regions()
