@@ -53,6 +53,7 @@ def begin(
     session: Session, found: ContactList, *, file_name: str, digest: str, mode: ImportMode, actor: str, now: datetime
 ) -> int:
     """Start an import of a file into a list, in place of any that was only shown; return its id."""
+    _hold(session, found.id)
     overtaken = select(Import.id).where(Import.list_id == found.id)
     session.execute(delete(ImportRow).where(ImportRow.import_id.in_(overtaken)))
     session.execute(
@@ -95,8 +96,15 @@ def store(session: Session, rows: Sequence[JudgedRow]) -> None:
 
 
 def settle(session: Session, import_id: int, settings: ImportSettings) -> Difference:
-    """Judge what only the whole file shows (people twice, one address for all), and work out the difference."""
+    """Judge what only the whole file shows (people twice, one address for all), and work out the difference.
+
+    Raises Conflict if another upload of the list has begun since, which took the rows of this one away.
+    """
     started = session.get_one(Import, import_id)
+    _hold(session, started.list_id)
+    session.refresh(started)
+    if started.status != ImportStatus.READING:
+        raise Conflict("Another upload of this list has begun in the meantime; import the file again")
     refresh_statistics(session, ImportRow)
     refuse_shared(session, import_id, settings.shared_by_many)
     merge_duplicates(session, import_id)
@@ -147,6 +155,9 @@ def carry_out(
     allows and `confirmed_removals` is not exactly that number.
     """
     asked = session.get(Import, import_id)
+    if asked is not None:
+        _hold(session, asked.list_id)
+        session.refresh(asked)
     if asked is None or asked.status != ImportStatus.SHOWN:
         raise NotFound("This import is no longer waiting: it was carried out or overtaken; import the file again")
     shown = Difference.from_counts(asked.counts or {})
@@ -157,6 +168,11 @@ def carry_out(
     asked.status, asked.applied_at, asked.applied_by = ImportStatus.APPLIED.value, now, actor
     session.flush()
     return shown
+
+
+def _hold(session: Session, list_id: int) -> None:
+    """Make every other step of an upload of this list wait until this one is committed."""
+    session.execute(select(ContactList.id).where(ContactList.id == list_id).with_for_update())
 
 
 def _default_role(session: Session, started: Import) -> str:

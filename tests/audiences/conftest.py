@@ -52,6 +52,12 @@ class School:
 
     def look_at(self, path: Path, code: str = "northcote-high", mode: str = "merge") -> tuple[int, Difference]:
         """Upload a file that is there and see what it would change."""
+        started = self.hand_over(path, code, mode)
+        with self.database.transaction() as session:
+            return started, importer.settle(session, started, self.settings)
+
+    def hand_over(self, path: Path, code: str = "northcote-high", mode: str = "merge") -> int:
+        """Upload a file up to where its difference would be worked out; return the import."""
         with self.database.transaction() as session:
             found = lists.find_list(session, code)
         with open_sheet(path, found.column_mapping) as sheet:
@@ -69,7 +75,7 @@ class School:
                 judge = row_judge(sheet.places, len(sheet.header), rules, SECRET, started)
                 for part in importer.judged(sheet.rows, judge, max_rows=self.settings.max_rows):
                     importer.store(session, part)
-                return started, importer.settle(session, started, self.settings)
+        return started
 
     def carry_out(self, import_id: int, *, confirmed: int | None = None) -> Difference:
         """Say yes to what was shown."""

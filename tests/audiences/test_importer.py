@@ -1,11 +1,12 @@
 """An upload: shown first, carried out whole, never undoing what a recipient said."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
 from sqlalchemy import func, select
 
-from notifier.audiences import suppressions
+from notifier.audiences import importer, suppressions
 from notifier.audiences.models import (
     Address,
     ContactList,
@@ -128,6 +129,33 @@ def test_a_later_upload_overtakes_the_one_that_waits(school: School) -> None:
     school.look("email\nnew@example.org\n")
     with pytest.raises(NotFound):
         school.carry_out(first)
+
+
+def test_of_two_uploads_at_the_same_time_the_first_is_refused_and_nothing_mixes(school: School) -> None:
+    path = school.folder / "first.csv"
+    path.write_text(TWO)
+    first = school.hand_over(path, mode="replace")
+    second, _ = school.look("email\nnew@example.org\n")
+    with school.database.transaction() as session, pytest.raises(Conflict, match="Another upload"):
+        importer.settle(session, first, school.settings)
+    with pytest.raises(NotFound):
+        school.carry_out(first)
+    school.carry_out(second)
+    assert [person[1] for person in people(school.database)] == ["new@example.org"]
+
+
+def test_while_one_yes_is_carried_out_the_next_upload_waits(school: School) -> None:
+    started, _ = school.look(TWO)
+    path = school.folder / "next.csv"
+    path.write_text("email\nnew@example.org\n")
+    with ThreadPoolExecutor(1) as pool:
+        with school.database.transaction() as session:
+            importer.carry_out(session, started, school.settings, actor="a", now=school.now)
+            waiting = pool.submit(school.hand_over, path)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.3)
+            assert session.scalar(select(func.count()).where(ImportRow.import_id == started)) == 2
+        assert waiting.result(timeout=30) > started
 
 
 def test_one_mother_on_two_rows_is_taken_once_with_all_year_levels(school: School) -> None:
