@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +23,14 @@ from notifier.kit.errors import Conflict
 _LOOPBACK = "127.0.0.1"
 _PATIENCE_S = 30.0
 _WITH_WEB = {"run", "serve"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One process of Notifier."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
 
 
 class Neighbours:
@@ -47,7 +56,7 @@ class Neighbours:
         self.home = home
         self._ports = (sandbox_port, web_port)
         self._write_secrets = write_secrets
-        self._parts = parts
+        self._wanted = parts
         self._sandbox_options = sandbox_options
         self.environment = {
             **environment,
@@ -64,7 +73,8 @@ class Neighbours:
             "NOTIFIER_QUIET_HOURS_SMS_FROM": "00:00",
             "NOTIFIER_QUIET_HOURS_SMS_UNTIL": "00:00",
         }
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._sandbox: subprocess.Popen[bytes] | None = None
+        self.parts: list[Part] = []
 
     def __enter__(self) -> Self:
         self._write_secrets(self.home, sandbox=self.sandbox_url)
@@ -73,9 +83,9 @@ class Neighbours:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for process in self._running:
+        for process in self._processes():
             process.terminate()
-        for process in self._running:
+        for process in self._processes():
             _end(process)
 
     def house(self) -> closing[House]:
@@ -84,28 +94,38 @@ class Neighbours:
 
     def start(self) -> None:
         """Start the sandbox and Notifier and wait until both answer."""
-        sandbox_port = str(self._ports[0])
-        self._spawn("sandbox", "--port", sandbox_port, "--webhook-url", self.web_url, *self._sandbox_options)
-        for part in self._parts:
-            self.spawn(part)
+        self.start_sandbox()
+        self.start_parts()
+
+    def start_sandbox(self) -> None:
+        """Start the sandbox and wait until it answers."""
+        port = str(self._ports[0])
+        self._sandbox = self._run("sandbox", "--port", port, "--webhook-url", self.web_url, *self._sandbox_options)
         self._wait_for(f"{self.sandbox_url}/sandbox/counts")
-        if _WITH_WEB & set(self._parts):
+
+    def start_parts(self) -> None:
+        """Start Notifier's processes and wait until the web answers, if there is one."""
+        for name in self._wanted:
+            self.spawn(name)
+        if _WITH_WEB & set(self._wanted):
             self._wait_for(f"{self.web_url}/healthz")
 
-    def spawn(self, part: str) -> subprocess.Popen[bytes]:
+    def spawn(self, name: str) -> Part:
         """Start one more process of Notifier."""
-        return self._spawn(part, *(["--port", str(self._ports[1])] if part in _WITH_WEB else []))
+        part = Part(name, self._run(name, *(["--port", str(self._ports[1])] if name in _WITH_WEB else [])))
+        self.parts.append(part)
+        return part
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
+    def kill(self, part: Part) -> None:
         """End a process at once, without a word (SIGKILL)."""
-        process.kill()
-        process.wait()
-        self._running.remove(process)
+        part.process.kill()
+        part.process.wait()
+        self.parts.remove(part)
 
     def wait(self) -> None:
         """Wait until the person at the screen presses Ctrl-C."""
         try:
-            while all(process.poll() is None for process in self._running):
+            while all(process.poll() is None for process in self._processes()):
                 time.sleep(0.5)
         except KeyboardInterrupt:
             return
@@ -135,18 +155,19 @@ class Neighbours:
         body = orjson.dumps({"from": number, "body": text})
         _call(Request(f"{self.sandbox_url}/sandbox/inbound", data=body, method="POST"))  # noqa: S310
 
-    def _spawn(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def _processes(self) -> list["subprocess.Popen[bytes]"]:
+        return [*([self._sandbox] if self._sandbox else []), *(part.process for part in self.parts)]
+
+    def _run(self, *arguments: str) -> "subprocess.Popen[bytes]":
         with (self.home / f"{arguments[0]}.log").open("ab") as log:
-            started = subprocess.Popen(  # noqa: S603 - our own program, with words of our own
+            return subprocess.Popen(  # noqa: S603 - our own program, with words of our own
                 [sys.executable, "-m", "notifier", *arguments], env=self.environment, stdout=log, stderr=log
             )
-        self._running.append(started)
-        return started
 
     def _wait_for(self, url: str) -> None:
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline:
-            if any(process.poll() is not None for process in self._running):
+            if any(process.poll() is not None for process in self._processes()):
                 break
             try:
                 _call(Request(url))  # noqa: S310

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from notifier.bench.chaos import chaos as run_chaos
 from notifier.bench.email import email as measure_email
 from notifier.bench.figures import Figure
 from notifier.bench.ground import Kind, Workshop
@@ -50,6 +51,26 @@ def email(
     """Plan a campaign and hand it over by email (SendGrid adapter → sandbox)."""
     with _workshop(folder) as shop:
         _show(measure_email(shop, database.kinds, recipients), as_json)
+
+
+@app.command()
+def chaos(
+    recipients: RecipientsOption = 20_000,
+    kills: Annotated[int, typer.Option(min=0, help="How often a worker or the scheduler is killed.")] = 50,
+    database: DatabaseOption = Databases.SQLITE,
+    seed: Annotated[int, typer.Option(help="Which process dies when.")] = 1,
+    folder: FolderOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Kill processes while a provider misbehaves; exit 1 if anybody was missed, written to twice or left unknown."""
+    with _workshop(folder) as shop:
+        found = [run_chaos(shop, kind, recipients, kills, seed) for kind in database.kinds]
+    if as_json:
+        print_json(found[0].as_dict() if len(found) == 1 else [one.as_dict() for one in found])
+    else:
+        print_table("Chaos", list(found[0].as_dict()), [list(one.as_dict().values()) for one in found])
+    if not all(one.is_clean for one in found):
+        raise typer.Exit(1)
 
 
 @contextmanager

@@ -191,7 +191,9 @@ def insert_rows(
     names = ", ".join(columns)
     if connection.dialect.name == "sqlite":
         places = ", ".join("?" * len(columns))
-        connection.exec_driver_sql(f"INSERT INTO {table.__tablename__} ({names}) VALUES ({places})", list(rows))
+        several = list(rows)
+        if several:
+            connection.exec_driver_sql(f"INSERT INTO {table.__tablename__} ({names}) VALUES ({places})", several)
         return
     driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
