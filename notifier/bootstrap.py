@@ -23,6 +23,7 @@ from notifier.content.library import Library
 from notifier.content.render import RenderContext, Renderer
 from notifier.content.terms import Terms
 from notifier.delivery import models as _delivery
+from notifier.delivery.numbers import read_numbers
 from notifier.delivery.sender import Post
 from notifier.delivery.variants import Press
 from notifier.kit.clock import Clock, utc_now
@@ -146,7 +147,7 @@ class House:
             sender_name=sender.name,
             sender_email=sender.email,
             reply_to=sender.reply_to,
-            sms_sender=sender.sms,
+            sms_sender=read_numbers(sender.sms)[0].value,
             today=self.clock().date(),
             live=self.settings.live,
         )
@@ -220,7 +221,7 @@ class House:
             providers=self.providers,
             press=self._reader,
             audience=partial(load_audience, self.audiences_folder),
-            post=Post(self.keyring, settings.web.public_url.rstrip("/")),
+            post=Post(self.keyring, settings.web.public_url.rstrip("/"), read_numbers(settings.sender.sms)),
             clock=self.clock,
             worker=settings.worker,
             ticks=settings.ticks,

@@ -161,10 +161,11 @@ class Envelope(NamedTuple):
 
     `reference` is our opaque delivery id, the only thing about a person's delivery a provider keeps. `values` maps each
     marker of the message to the text that replaces it, already escaped for its part. `unsubscribe_url` is the
-    one-click address of RFC 8058 (email only).
+    one-click address of RFC 8058 (email only). `sender` is the number an SMS goes from where that is not the message's.
     """
 
     reference: str
     destination: str
     values: Mapping[str, str]
     unsubscribe_url: str | None = None
+    sender: str | None = None

@@ -12,6 +12,7 @@ from notifier.content.languages import Languages
 from notifier.content.library import Library
 from notifier.content.render import RenderContext, Renderer
 from notifier.content.terms import Terms
+from notifier.delivery.numbers import read_numbers
 from notifier.kit.clock import utc_now
 from notifier.regions.atlas import Atlas
 
@@ -69,7 +70,7 @@ def preview_context(opened: House) -> RenderContext:
         sender_name=settings.sender.name,
         sender_email=settings.sender.email,
         reply_to=settings.sender.reply_to,
-        sms_sender=settings.sender.sms,
+        sms_sender=read_numbers(settings.sender.sms)[0].value,
         today=utc_now().date(),
         live=settings.live,
     )

@@ -5,8 +5,8 @@ room for n messages moves it n intervals on and tells the caller how long to wai
 may save up.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import case, literal
@@ -20,11 +20,15 @@ _MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Messages per second of one scope (`provider:twilio`, `sender:+61…`, `campaign:12`)."""
+    """Messages per second of one scope (`provider:twilio`, `sender:+61…`, `campaign:12`).
+
+    `weight` is what one message counts for: its parts, and its share if it goes from one of several numbers.
+    """
 
     scope: str
     per_second: float
     burst_s: float = 1.0
+    weight: float = 1.0
 
 
 def reserve(session: Session, rates: Iterable[Rate], amount: int, *, now: datetime) -> float:
@@ -33,8 +37,26 @@ def reserve(session: Session, rates: Iterable[Rate], amount: int, *, now: dateti
     return max((_reserve(session, rate, amount, now_us) for rate in rates), default=0.0)
 
 
+def overtake(session: Session, rates: Sequence[Rate], amount: int, *, now: datetime) -> float:
+    """Take room for urgent messages ahead of what others have reserved; those who come later wait the longer.
+
+    Urgent messages keep the rate among themselves: they have a scope of their own to wait for.
+    """
+    reserve(session, rates, amount, now=now)
+    return reserve(session, [replace(rate, scope=f"{rate.scope}:urgent") for rate in rates], amount, now=now)
+
+
+def reserve_soon(session: Session, rate: Rate, amount: int, *, within_s: float, now: datetime) -> float:
+    """As `reserve`, but take nothing if the wait would be longer than `within_s`; return the wait all the same."""
+    with session.begin_nested() as savepoint:
+        wait = reserve(session, [rate], amount, now=now)
+        if wait > within_s:
+            savepoint.rollback()
+    return wait
+
+
 def _reserve(session: Session, rate: Rate, amount: int, now_us: int) -> float:
-    cost = round(amount * _MICROSECONDS / rate.per_second)
+    cost = round(amount * rate.weight * _MICROSECONDS / rate.per_second)
     earliest = now_us - round(rate.burst_s * _MICROSECONDS)
     upsert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(Pace)
     begun = case((Pace.free_at_us > earliest, Pace.free_at_us), else_=literal(earliest))

@@ -45,8 +45,13 @@ class LeaseLost(Exception):
     """Another worker, a pause or a cancellation has taken the batch; begin nothing more in it."""
 
 
-def claim(session: Session, channel: Channel, *, owner: str, now: datetime, lease: timedelta) -> Claim | None:
-    """Take the oldest due batch of the highest priority on a channel, or None if there is none."""
+def claim(
+    session: Session, channel: Channel, *, owner: str, now: datetime, lease: timedelta, least: int | None = None
+) -> Claim | None:
+    """Take the oldest due batch of the highest priority on a channel, or None if there is none.
+
+    With `least`, nothing less urgent than this priority is taken.
+    """
     oldest = (
         select(Batch.id)
         .where(Batch.channel == channel, Batch.status == BatchStatus.READY, Batch.due_at <= now)
@@ -54,6 +59,8 @@ def claim(session: Session, channel: Channel, *, owner: str, now: datetime, leas
         .limit(1)
         .with_for_update(skip_locked=True)
     )
+    if least is not None:
+        oldest = oldest.where(Batch.priority <= least)
     taken = session.execute(
         update(Batch)
         .where(Batch.id == oldest.scalar_subquery())
@@ -103,6 +110,22 @@ def give_back(session: Session, claim: Claim) -> None:
 def put_off(session: Session, claim: Claim, *, until: datetime) -> None:
     """Put the batch back, due at a later moment, if it is still ours."""
     session.execute(_ours(claim).values(status=BatchStatus.READY, lease_owner=None, lease_until=None, due_at=until))
+
+
+def put_off_campaign(session: Session, claim: Claim, *, until: datetime) -> None:
+    """Put the batch back and let everything of its campaign on this channel wait until a moment."""
+    put_off(session, claim, until=until)
+    session.execute(
+        update(Batch)
+        .where(
+            Batch.campaign_id == claim.campaign_id,
+            Batch.channel == claim.channel,
+            Batch.status == BatchStatus.READY,
+            Batch.due_at < until,
+        )
+        .values(due_at=until),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def complete(session: Session, claim: Claim) -> None:

@@ -21,6 +21,7 @@ from notifier.delivery import policy, queue
 from notifier.delivery.again import queue_again
 from notifier.delivery.later import Patience
 from notifier.delivery.models import Attempt, Delivery, Variant
+from notifier.delivery.numbers import Number, number_of
 from notifier.delivery.policy import Candidate
 from notifier.delivery.queue import Claim
 from notifier.delivery.quiet import Place
@@ -119,6 +120,7 @@ class Post:
 
     keyring: Keyring
     public_url: str
+    numbers: tuple[Number, ...] = ()
 
 
 def prepare(
@@ -199,8 +201,14 @@ def _envelopes(session: Session, job: Job, rows: Sequence[Candidate], *, post: P
     references = post.keyring.seal_many(Purpose.DELIVERY, [row[0] for row in rows])
     preferences = post.keyring.seal_many(Purpose.PREFERENCES, addresses, campaign_id)
     if job.claim.channel is Channel.SMS:
+        several = post.numbers if len(post.numbers) > 1 else ()
         return [
-            Envelope(reference, row[2], job.fill(row[3], names[row[4]], token))
+            Envelope(
+                reference,
+                row[2],
+                job.fill(row[3], names[row[4]], token),
+                sender=number_of(several, row[1]) if several else None,
+            )
             for row, reference, token in zip(rows, references, preferences, strict=True)
         ]
     leave = f"{post.public_url}/u/"

@@ -179,7 +179,7 @@ class Twilio:
     def _form(self, message: SmsMessage, envelope: Envelope, text: str) -> dict[str, object]:
         return {
             "To": envelope.destination,
-            "From": message.sender,
+            "From": envelope.sender or message.sender,
             "Body": text,
             "StatusCallback": f"{self._callback}{quote(envelope.reference, safe='')}{_CALLBACK_RETRIES}",
             "ValidityPeriod": message.validity_s,

@@ -8,19 +8,22 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import structlog
 from sqlalchemy.orm import Session
 
 from notifier.delivery import answers, later, pacing, queue, sender
-from notifier.delivery.queue import Claim, LeaseLost
+from notifier.delivery.queue import LeaseLost
 from notifier.delivery.sender import Group, Job
+from notifier.delivery.waves import URGENT
 from notifier.providers.base import Ambiguous, Provider, ProviderError, Receipt
 from notifier.vocabulary import Channel
 from notifier.worker.circuit import Switch
 from notifier.worker.clocks import Clocks
 from notifier.worker.engine import Engine, worker_name
+from notifier.worker.tempo import Tempo, tempo_of
 
 T = TypeVar("T")
 Answer = Sequence[Receipt] | ProviderError
@@ -30,7 +33,8 @@ log = structlog.get_logger("notifier.worker")
 # After something unforeseen a worker rests this long, so that a broken database is not asked a thousand times a second.
 _REST_AFTER_TROUBLE_S = 1.0
 
-
+# What has to wait for longer than this for its campaign's own limit goes back, and makes room for others.
+_WAITS_IN_HAND_S = 1.0
 # In quiet hours so many batches are put off in one transaction before the worker rests.
 _PUT_OFF_AT_ONCE = 50
 
@@ -63,7 +67,7 @@ class Worker:
         self._resting = {channel: asyncio.Lock() for channel in engine.providers}
         self._switches = {channel: Switch(providers, engine.circuit) for channel, providers in engine.providers.items()}
         # SQLite has one writer; more threads would only wait for each other inside the process.
-        threads = 1 if engine.database.is_sqlite else 1 + sum(engine.worker.in_flight(c) for c in engine.providers)
+        threads = 1 if engine.database.is_sqlite else 1 + sum(1 + engine.worker.in_flight(c) for c in engine.providers)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="ledger")
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -73,7 +77,9 @@ class Worker:
             async with asyncio.TaskGroup() as tasks:
                 for channel in self._engine.providers:
                     for _ in range(self._engine.worker.in_flight(channel)):
-                        tasks.create_task(self._serve(channel, stop))
+                        tasks.create_task(self._serve(channel, stop, least=None))
+                    # One hand is always free for what is urgent, however slow the rest may be.
+                    tasks.create_task(self._serve(channel, stop, least=URGENT))
         finally:
             heartbeat.cancel()
             await asyncio.gather(heartbeat, return_exceptions=True)
@@ -83,15 +89,15 @@ class Worker:
         """Work until nothing is due any more. For commands and tests; a running worker never ends by itself."""
         try:
             for channel in self._engine.providers:
-                while begun := await self._in_thread(lambda session: self._begin(session, channel)):  # noqa: B023
+                while begun := await self._in_thread(lambda session: self._begin(session, channel, None)):  # noqa: B023
                     await self._see_through(begun, asyncio.Event())
         finally:
             self._threads.shutdown()
 
-    async def _serve(self, channel: Channel, stop: asyncio.Event) -> None:
+    async def _serve(self, channel: Channel, stop: asyncio.Event, *, least: int | None) -> None:
         while not stop.is_set():
             try:
-                begun = await self._in_thread(lambda session: self._begin(session, channel))
+                begun = await self._in_thread(lambda session: self._begin(session, channel, least))
                 if begun is not None:
                     await self._see_through(begun, stop)
             except Exception:
@@ -118,8 +124,8 @@ class Worker:
         job, step = begun.job, begun.first
         switch = self._switches[job.claim.channel]
         while step or not stop.is_set():
-            step = step or await self._next_step(job)
-            if step.group is None:
+            step = step or await self._next_step(job, stop)
+            if step is None or step.group is None:
                 return
             provider, group = step.provider, step.group
             if self._engine.clock() - group.started_at > self._engine.worker.lease:
@@ -132,11 +138,19 @@ class Worker:
             step = None
         await self._in_thread(lambda session: queue.give_back(session, job.claim))
 
-    async def _next_step(self, job: Job) -> Step:
-        """Wait until more may leave, and prepare it."""
+    async def _next_step(self, job: Job, stop: asyncio.Event) -> Step | None:
+        """Wait until more may leave, and prepare it; None if the batch went back to wait for longer."""
         provider = self._switches[job.claim.channel].choose(self._engine.clock())
-        await self._keep_pace(job.claim, provider.name, min(job.claim.size, provider.group_size))
-        return Step(provider, await self._in_thread(lambda session: self._prepare(session, job, provider)))
+        tempo = tempo_of(self._engine, job, provider)
+        if not tempo.is_free:
+            wait = await self._in_thread(lambda session: self._reserve(session, job, tempo))
+            if wait is None:
+                return None
+            await _rest(stop, wait)
+            if stop.is_set():
+                await self._in_thread(lambda session: queue.give_back(session, job.claim))
+                return None
+        return Step(provider, await self._in_thread(lambda session: self._prepare(session, job, provider, tempo)))
 
     async def _hand_over(self, provider: Provider, job: Job, group: Group) -> Answer:
         """Call the provider. Whatever it throws is an answer: what is not understood may have been sent."""
@@ -147,13 +161,6 @@ class Worker:
         except Exception as trouble:
             log.exception("provider.trouble", provider=provider.name, batch=job.claim.batch_id)
             return Ambiguous(f"the adapter failed: {type(trouble).__name__}", code="adapter")
-
-    async def _keep_pace(self, claim: Claim, provider: str, amount: int) -> None:
-        rates = self._engine.worker.rates(claim.channel, provider)
-        if rates:
-            clock = self._engine.clock
-            wait = await self._in_thread(lambda session: pacing.reserve(session, rates, amount, now=clock()))
-            await asyncio.sleep(wait)
 
     async def _beat(self) -> None:
         """Keep the leases of everything in hand, three times in a lease; a beat that fails is followed by the next."""
@@ -172,12 +179,12 @@ class Worker:
 
     # ── what happens inside one transaction ──────────────────────────────────────────────────────────────────────
 
-    def _begin(self, session: Session, channel: Channel) -> Begun | None:
+    def _begin(self, session: Session, channel: Channel, least: int | None) -> Begun | None:
         """Claim a batch and, where nothing has to be waited for, prepare its first group in the same transaction."""
         engine = self._engine
         for _ in range(_PUT_OFF_AT_ONCE):
             now = engine.clock()
-            claim = queue.claim(session, channel, owner=self.name, now=now, lease=engine.worker.lease)
+            claim = queue.claim(session, channel, owner=self.name, now=now, lease=engine.worker.lease, least=least)
             if claim is None:
                 return None
             job = sender.open_job(session, claim, audience=engine.audience, place=self._clocks.place, shelf=self._shelf)
@@ -189,18 +196,31 @@ class Worker:
 
     def _begun(self, session: Session, job: Job) -> Begun:
         provider = self._switches[job.claim.channel].choose(self._engine.clock())
-        if self._engine.worker.rates(job.claim.channel, provider.name):
+        tempo = tempo_of(self._engine, job, provider)
+        if not tempo.is_free:
             return Begun(job, None)
-        return Begun(job, Step(provider, self._prepare(session, job, provider)))
+        return Begun(job, Step(provider, self._prepare(session, job, provider, tempo)))
 
-    def _prepare(self, session: Session, job: Job, provider: Provider) -> Group | None:
+    def _reserve(self, session: Session, job: Job, tempo: Tempo) -> float | None:
+        """Take room for the next group; return how long to wait, None if its campaign has to wait for longer."""
+        now, amount = self._engine.clock(), min(job.claim.size, tempo.group)
+        wait = 0.0
+        if tempo.campaign is not None:
+            wait = pacing.reserve_soon(session, tempo.campaign, amount, within_s=_WAITS_IN_HAND_S, now=now)
+            if wait > _WAITS_IN_HAND_S:
+                queue.put_off_campaign(session, job.claim, until=now + timedelta(seconds=wait))
+                return None
+        take = pacing.overtake if job.claim.priority == URGENT else pacing.reserve
+        return max(wait, take(session, tempo.rates, amount, now=now))
+
+    def _prepare(self, session: Session, job: Job, provider: Provider, tempo: Tempo) -> Group | None:
         engine = self._engine
         now = engine.clock()
         return sender.prepare(
             session,
             job,
             provider=provider.name,
-            limit=provider.group_size,
+            limit=tempo.group,
             post=engine.post,
             lease=engine.worker.lease,
             latest=engine.planning.latest(job.claim.expires_at, now),

@@ -24,6 +24,7 @@ from notifier.delivery.answers import RetrySettings
 from notifier.delivery.doubt import DoubtSettings
 from notifier.delivery.guards import GuardSettings
 from notifier.delivery.models import Delivery
+from notifier.delivery.numbers import Number
 from notifier.delivery.planner import PlanSettings
 from notifier.delivery.quiet import QuietSettings
 from notifier.delivery.sender import Post
@@ -105,6 +106,7 @@ class World:
     sms: FakeProvider = field(default_factory=lambda: FakeProvider(Channel.SMS, group_size=2))
     # Melbourne sleeps at the moment of most tests; those about the night set the hours themselves.
     quiet: QuietSettings = field(default_factory=lambda: QuietSettings(sms_from="", sms_until=""))
+    numbers: tuple[Number, ...] = ()
     guards: GuardSettings = field(default_factory=GuardSettings)
     planning: PlanSettings = field(default_factory=lambda: PlanSettings(slice_addresses=3, email_batch=2, sms_batch=2))
 
@@ -115,7 +117,7 @@ class World:
             providers={Channel.EMAIL: [self.email], Channel.SMS: [self.sms]},
             press=lambda: self.press,
             audience=lambda name: load_audience(ROOT / "audiences", name),
-            post=Post(self.keyring, "https://n.example"),
+            post=Post(self.keyring, "https://n.example", self.numbers),
             clock=self.clock,
             planning=self.planning,
             worker=WorkerSettings(lease_s=60.0),

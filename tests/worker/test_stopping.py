@@ -1,0 +1,96 @@
+"""Pause, cancel and stop take effect inside the batch in flight; what is under way is still recorded."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from notifier.delivery import control
+from notifier.providers.base import Receipt
+from notifier.vocabulary import Channel, ChannelPolicy, Envelope, Message
+from notifier.worker.loop import Worker
+from tests.delivery.conftest import FakeProvider, World
+from tests.factories import Person
+
+
+@dataclass
+class SlowProvider(FakeProvider):
+    """A provider that says when it has been asked, and answers when it is let."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, message: Message, envelopes: Sequence[Envelope]) -> list[Receipt]:
+        self.asked.set()
+        await self.may_answer.wait()
+        return await FakeProvider.send(self, message, envelopes)
+
+
+@pytest.fixture
+def slow(world: World) -> SlowProvider:
+    """A batch of four text messages, two of which go at a time, by a provider that waits to be let."""
+    world.planning = type(world.planning)(slice_addresses=100, sms_batch=4)
+    provider = SlowProvider(Channel.SMS, group_size=2)
+    world.sms = provider
+    world.people(*(Person(mobile=f"+6149157000{number}") for number in range(4)))
+    return provider
+
+
+async def _in_the_middle(world: World, slow: SlowProvider) -> tuple[asyncio.Task[None], asyncio.Event]:
+    stop = asyncio.Event()
+    working = asyncio.create_task(Worker(world.engine).run(stop))
+    await asyncio.wait_for(slow.asked.wait(), 10)
+    return working, stop
+
+
+async def _finish(working: asyncio.Task[None], stop: asyncio.Event, slow: SlowProvider) -> None:
+    slow.may_answer.set()
+    await asyncio.sleep(0.5)
+    stop.set()
+    await asyncio.wait_for(working, 10)
+
+
+@pytest.mark.parametrize(("act", "rest"), [("pause", "queued"), ("cancel", "cancelled")])
+async def test_the_group_in_flight_is_recorded_and_no_other_begins(
+    world: World, slow: SlowProvider, act: str, rest: str
+) -> None:
+    campaign = world.campaign(ChannelPolicy.SMS)
+    world.plan()
+    working, stop = await _in_the_middle(world, slow)
+    with world.database.transaction() as session:
+        by = world.officer(session, campaign)
+        getattr(control, act)(session, campaign, by=by, reason=None, now=world.clock())
+    await _finish(working, stop, slow)
+    assert sorted(world.statuses(campaign).values()) == sorted(["accepted", "accepted", rest, rest])
+    assert slow.calls == 1
+
+
+async def test_a_worker_that_is_told_to_stop_finishes_what_is_in_flight_and_gives_back_the_rest(
+    world: World, slow: SlowProvider
+) -> None:
+    campaign = world.campaign(ChannelPolicy.SMS)
+    world.plan()
+    working, stop = await _in_the_middle(world, slow)
+    stop.set()
+    await _finish(working, stop, slow)
+    assert sorted(world.statuses(campaign).values()) == ["accepted", "accepted", "queued", "queued"]
+    await Worker(world.engine).drain()
+    assert set(world.statuses(campaign).values()) == {"accepted"}
+    assert len(slow.taken) == 4
+
+
+async def test_an_urgent_campaign_is_not_kept_waiting_by_slow_ones(world: World, slow: SlowProvider) -> None:
+    world.planning = type(world.planning)(slice_addresses=100, sms_batch=1)
+    for _ in range(3):
+        world.campaign(ChannelPolicy.SMS)
+    world.plan()
+    working, stop = await _in_the_middle(world, slow)
+    urgent = world.campaign(ChannelPolicy.SMS, urgent=True)
+    world.plan()
+    for _ in range(50):
+        await asyncio.sleep(0.1)
+        if "sending" in world.statuses(urgent).values():
+            break
+    assert "sending" in world.statuses(urgent).values(), "all other hands are full"
+    await _finish(working, stop, slow)
