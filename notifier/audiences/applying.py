@@ -24,6 +24,7 @@ from notifier.audiences.settling import drop_erased, taken
 from notifier.kit.db import UtcDateTime, insert_or_skip
 from notifier.vocabulary import Channel
 
+_SLICE = 20_000
 _SUBSCRIBED, _REMOVED = "subscribed", "removed"
 _ADDRESSES = (
     (Channel.EMAIL, ImportRow.email, ImportRow.email_key, Subscription.email_address_id),
@@ -37,11 +38,14 @@ def apply(session: Session, asked: Import, default_role: str, *, actor: str, now
     drop_erased(session, asked.id)
     terms = Terms(asked, default_role)
     log = _Log(session, asked, actor, now)
-    _add_addresses(session, asked.id, now)
+    slices = _slices(session, asked.id)
+    for part in slices:
+        _add_addresses(session, part, asked.id, now)
     known = session.scalar(select(Subscription.id).where(Subscription.list_id == asked.list_id).limit(1)) is not None
     if known:
         _change(session, terms, log, now)
-    _add(session, terms, now)
+    for part in slices:
+        _add(session, part, terms, now)
     log.added()
     if terms.mode is ImportMode.REPLACE and known:
         log.removed(terms)
@@ -53,18 +57,24 @@ def apply(session: Session, asked: Import, default_role: str, *, actor: str, now
         )
 
 
-def _add_addresses(session: Session, import_id: int, now: datetime) -> None:
+def _slices(session: Session, import_id: int) -> list[ColumnElement[bool]]:
+    """Cut an import into ranges of rows: a statement that reads the table it writes to first copies all it reads."""
+    last = session.scalar(select(func.max(ImportRow.row)).where(ImportRow.import_id == import_id)) or 0
+    return [and_(ImportRow.row > after, ImportRow.row <= after + _SLICE) for after in range(0, last, _SLICE)]
+
+
+def _add_addresses(session: Session, part: ColumnElement[bool], import_id: int, now: datetime) -> None:
     for channel, value, key, _ in _ADDRESSES:
         new = (
             select(literal(channel.value), value, key, literal(now, UtcDateTime()))
             .outerjoin(Address, Address.key == key)
-            .where(*taken(import_id), key.is_not(None), Address.id.is_(None))
+            .where(*taken(import_id), part, key.is_not(None), Address.id.is_(None))
             .order_by(ImportRow.row)
         )
         session.execute(insert_or_skip(session, Address).from_select(["channel", "value", "key", "created_at"], new))
 
 
-def _add(session: Session, terms: Terms, now: datetime) -> None:
+def _add(session: Session, part: ColumnElement[bool], terms: Terms, now: datetime) -> None:
     """Add the people nobody has seen on this list before."""
     email, mobile = aliased(Address), aliased(Address)
     columns: dict[str, Term] = {
@@ -82,7 +92,7 @@ def _add(session: Session, terms: Terms, now: datetime) -> None:
         terms.matched(*columns.values())
         .outerjoin(email, email.key == ImportRow.email_key)
         .outerjoin(mobile, mobile.key == ImportRow.mobile_key)
-        .where(Subscription.id.is_(None))
+        .where(Subscription.id.is_(None), part)
         .order_by(ImportRow.row)
     )
     session.execute(insert(Subscription).from_select(list(columns), new))

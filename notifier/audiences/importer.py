@@ -31,7 +31,7 @@ from notifier.kit.db import insert_rows, refresh_statistics
 from notifier.kit.errors import Conflict, Invalid, NotFound
 from notifier.vocabulary import Readers
 
-SLICE = 10_000
+SLICE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,11 @@ def begin(
     """Start an import of a file into a list, in place of any that was only shown; return its id."""
     _hold(session, found.id)
     overtaken = select(Import.id).where(Import.list_id == found.id)
-    session.execute(delete(ImportRow).where(ImportRow.import_id.in_(overtaken)))
+    session.execute(
+        delete(ImportRow)
+        .where(ImportRow.import_id.in_(overtaken))
+        .execution_options(synchronize_session=False)  # or every row that goes would be fetched
+    )
     session.execute(
         update(Import)
         .where(Import.list_id == found.id, Import.status.in_([ImportStatus.READING, ImportStatus.SHOWN]))
