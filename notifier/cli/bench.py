@@ -15,6 +15,7 @@ from notifier.bench.chaos import chaos as run_chaos
 from notifier.bench.email import email as measure_email
 from notifier.bench.figures import Figure
 from notifier.bench.ground import Kind, Workshop
+from notifier.bench.render import render as measure_render
 from notifier.cli.frame import JsonFlag, print_json, print_table, say
 from notifier.cli.setup import write_secrets
 
@@ -39,6 +40,13 @@ DatabaseOption = Annotated[Databases, typer.Option(help="Which database to measu
 FolderOption = Annotated[
     Path | None, typer.Option(help="Where to put the databases; the system's temporary folder if left out.")
 ]
+
+
+@app.command()
+def render(recipients: RecipientsOption = 500_000, folder: FolderOption = None, as_json: JsonFlag = False) -> None:
+    """Put personal values into the real texts, beside plain string joining (no database)."""
+    with _workshop(folder) as shop:
+        _show(measure_render(shop, recipients), as_json)
 
 
 @app.command()

@@ -69,7 +69,9 @@ def filler(markers: Sequence[str]) -> Fill:
     def fill(given_name: str | None, their_schools: str, token: str) -> dict[str, str]:
         if not _IS_TOKEN(token):
             raise Invalid("A recipient's token holds characters that no token has")
-        values = (seen.get(their_schools) or school_values(their_schools)).copy()
+        # A message may have no place for a value; nothing is a thing to remember, too.
+        known = seen.get(their_schools)
+        values = (school_values(their_schools) if known is None else known).copy()
         for text in tokens:
             values[text] = token
         name = given_name or ""
@@ -77,7 +79,8 @@ def filler(markers: Sequence[str]) -> Fill:
             for text, part in names:
                 values[text] = f" <bdi>{name}</bdi>" if part is Part.HTML else " " + name
         else:
-            values.update(unusual.get(name) or unusual_name(name))
+            known = unusual.get(name)
+            values.update(unusual_name(name) if known is None else known)
         return values
 
     return fill
