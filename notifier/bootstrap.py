@@ -188,7 +188,7 @@ class House:
 
     def _check_live(self, place: str, url: str) -> None:
         """Let nothing leave this machine unless the settings say that real people are meant."""
-        if not self.settings.live and not _is_loopback(urlsplit(url).hostname or ""):
+        if not self.settings.live and not is_loopback(urlsplit(url).hostname or ""):
             variable = "NOTIFIER_" + place.replace(".", "_").upper()
             raise Invalid(
                 f"The setting {place} ({variable}) points to {urlsplit(url).hostname}, but `live` is not true. Set "
@@ -282,7 +282,8 @@ class Reader:
         return (len(stamps), max(stamps, default=0))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     if host == "localhost":
         return True
     try:

@@ -16,6 +16,7 @@ from notifier.campaigns.options import Options
 from notifier.campaigns.zones import zones_of
 from notifier.cli import schedules
 from notifier.cli.frame import ActorOption, JsonFlag, house, moment, print_json, print_table, say
+from notifier.cli.reconcile import reconcile
 from notifier.cli.reports import report
 from notifier.delivery import control, doubt
 from notifier.delivery.status import DeliveryStatus
@@ -245,6 +246,7 @@ def withdraw(
 
 
 app.command("report")(report)
+app.command("reconcile")(reconcile)
 
 
 @app.command("list")

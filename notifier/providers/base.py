@@ -9,7 +9,7 @@
 The exception's type is the policy; its docstring says why.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -152,6 +152,17 @@ class KeepsRecord(Protocol):
 
     async def find(self, destination: str, *, after: datetime) -> list[Event]:
         """Return what is on record for a destination since a moment, each with its text. Raises ProviderError."""
+
+    async def close(self) -> None:
+        """Give back the connections of the running event loop."""
+
+
+@runtime_checkable
+class ListsRecord(Protocol):
+    """A provider that can list everything it took."""
+
+    def read_record(self, *, since: datetime, until: datetime) -> AsyncIterator[list[Event]]:
+        """Return everything taken in a period, page by page, each with its text. Raises ProviderError."""
 
     async def close(self) -> None:
         """Give back the connections of the running event loop."""

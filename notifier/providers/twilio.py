@@ -7,9 +7,10 @@ refused before anything was taken. Nothing is ever retried here.
 import asyncio
 import logging
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 from urllib.parse import quote
 
@@ -68,6 +69,7 @@ CODES = {21610: OPTED_OUT, 21211: INVALID_NUMBER, 21614: NOT_A_MOBILE, 21635: NO
 
 _STATUS_REFUSALS: dict[int, type[ProviderError]] = {401: AccountTrouble, 403: AccountTrouble, 429: Temporary}
 _SERVER_FAULT = 500
+_PAGE = 1_000
 _DONE = {200, 201}
 _LOOKED_AT = 50
 
@@ -145,6 +147,18 @@ class Twilio:
         events = [twilio_events.read_record(record, after) for record in records]
         return [event for event in events if event.occurred_at >= since]
 
+    async def read_record(self, *, since: datetime, until: datetime) -> AsyncIterator[list[Event]]:
+        """Return everything Twilio took from us in a period, page by page, newest first. Raises ProviderError."""
+        # Its filter knows days only; the hours are looked at here.
+        days = {"DateSent>": since.strftime("%Y-%m-%d"), "DateSent<": (until + timedelta(days=1)).strftime("%Y-%m-%d")}
+        for page in count():
+            told = await self._call("GET", params={**days, "PageSize": _PAGE, "Page": page})
+            records = [record for record in told.get("messages") or () if isinstance(record, dict)]
+            events = [twilio_events.read_record(record, since) for record in records if _is_ours(record)]
+            yield [event for event in events if since <= event.occurred_at <= until]
+            if not told.get("next_page_uri"):
+                return
+
     async def close(self) -> None:
         """Close the connections of the running loop."""
         client = self._opened.pop(asyncio.get_running_loop(), None)
@@ -192,6 +206,10 @@ class Twilio:
         if client is None:
             client = self._opened[loop] = _open(self._settings)
         return client
+
+
+def _is_ours(record: Mapping[str, Any]) -> bool:
+    return record.get("direction") == "outbound-api"
 
 
 def _open(settings: TwilioSettings) -> Client:

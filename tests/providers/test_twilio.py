@@ -170,3 +170,16 @@ async def test_asking_for_a_record_can_fail_like_any_call(stage: Scene) -> None:
     with pytest.raises(AccountTrouble):
         await wrong.find(ONE, after=datetime.now(UTC))
     await wrong.close()
+
+
+async def test_everything_taken_in_a_period_can_be_read_again(stage: Scene) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=5)
+    await stage.twilio.send(SMS, texts("+61480000001", "+61480000002", "+61480000003"))
+    pages = [page async for page in stage.twilio.read_record(since=before, until=datetime.now(UTC))]
+    assert sorted(event.destination or "" for page in pages for event in page) == [
+        "+61480000001",
+        "+61480000002",
+        "+61480000003",
+    ]
+    later = before + timedelta(hours=1)
+    assert [event async for page in stage.twilio.read_record(since=later, until=later) for event in page] == []
