@@ -15,13 +15,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from sqlalchemy import MetaData, Table, func, insert, quoted_name, select, text
+from sqlalchemy import func, insert, select, text
 
+from notifier.bench.copies import table_like
 from notifier.bench.figures import Meter, Spent
 from notifier.bench.ground import house
 from notifier.delivery.models import Delivery, Variant
 from notifier.delivery.variants import message
-from notifier.kit.db import Base, Database
+from notifier.kit.db import Database
 from notifier.providers.base import BULK_HEADERS
 from notifier.vocabulary import Channel, EmailMessage, PersonalField
 
@@ -44,7 +45,9 @@ _CLOSED = "UPDATE attempts SET outcome = 'accepted', duration_ms = 1, provider_m
 def plan_floor(environment: Mapping[str, str], slice_rows: int) -> Spent:
     """Copy every delivery, in slices, into a table of the same columns and indexes: what writing the plan takes."""
     with house(environment) as opened:
-        copied = _table_like_deliveries(opened.database)
+        copied = table_like(opened.database, Delivery.__tablename__)
+        with opened.database.transaction() as session:
+            session.execute(text("ANALYZE"))
         columns = [column.name for column in Delivery.__table__.columns]
         rows = select(*[Delivery.__table__.c[name] for name in columns]).order_by(Delivery.id)
         with opened.database.reading() as session:
@@ -162,17 +165,3 @@ def _body(told: EmailMessage) -> Body:
         return orjson.dumps({"personalizations": people, **rest})
 
     return body
-
-
-def _table_like_deliveries(database: Database) -> Table:
-    """Make an empty table with the columns, the constraints and the indexes of `deliveries`."""
-    origin = Base.metadata.tables["deliveries"]
-    copied = origin.to_metadata(MetaData(), name="floor_deliveries")
-    for index in copied.indexes:
-        index.name = quoted_name(f"floor_{index.name}", quote=None)
-    for constraint in copied.constraints:
-        constraint.name = None
-    copied.create(database.engine)
-    with database.transaction() as session:
-        session.execute(text("ANALYZE"))
-    return copied

@@ -15,6 +15,7 @@ from notifier.bench.chaos import chaos as run_chaos
 from notifier.bench.email import email as measure_email
 from notifier.bench.figures import Figure
 from notifier.bench.ground import Kind, Workshop
+from notifier.bench.importing import importing
 from notifier.bench.render import render as measure_render
 from notifier.cli.frame import JsonFlag, print_json, print_table, say
 from notifier.cli.setup import write_secrets
@@ -47,6 +48,18 @@ def render(recipients: RecipientsOption = 500_000, folder: FolderOption = None, 
     """Put personal values into the real texts, beside plain string joining (no database)."""
     with _workshop(folder) as shop:
         _show(measure_render(shop, recipients), as_json)
+
+
+@app.command("import")
+def import_(
+    rows: Annotated[int, typer.Option(min=1, help="How many rows the made-up file has.")] = 100_000,
+    database: DatabaseOption = Databases.BOTH,
+    folder: FolderOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Import a school's file into an empty list: read and judge every row, compare, carry out."""
+    with _workshop(folder) as shop:
+        _show(importing(shop, database.kinds, rows), as_json)
 
 
 @app.command()
