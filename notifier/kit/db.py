@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 
 import orjson
@@ -96,6 +97,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = build_engine(url)
+        # SQLite has one writer, and waits by sleeping and looking again; threads of one process can do better.
+        self._turn = Lock() if self.is_sqlite else None
 
     @property
     def is_sqlite(self) -> bool:
@@ -105,7 +108,12 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open a session that is committed at the end, or rolled back if anything is raised."""
-        with _reachable(self.engine), Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with (
+            self._my_turn(),
+            _reachable(self.engine),
+            Session(self.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     @contextmanager
@@ -117,6 +125,16 @@ class Database:
         engine = self.engine.execution_options(sqlite_begin="BEGIN")
         with _reachable(engine), Session(engine, expire_on_commit=False) as session:
             yield session
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        # Whoever waits longer than SQLite would goes on, and hears from SQLite what is wrong.
+        taken = self._turn is not None and self._turn.acquire(timeout=SQLITE_BUSY_TIMEOUT_S)
+        try:
+            yield
+        finally:
+            if taken and self._turn is not None:
+                self._turn.release()
 
     def close(self) -> None:
         """Give back every connection."""

@@ -2,7 +2,7 @@
 
 A provider posts tens of times a second, and a commit is a flush to disk. While one transaction is being committed the
 next posts gather, and all of them are answered when theirs is done: nobody is told 2xx before the commit. What people
-do (an opt-out, a choice) goes first and never waits behind more than one round of events.
+do (an opt-out, a choice) goes first, in rounds of its own, and never waits behind more than one round of events.
 """
 
 import asyncio
@@ -108,15 +108,18 @@ class Intake:
                 _answer([*acts, *posts], None)
 
     def _next_round(self) -> tuple[list[_Act], list[_Post]]:
-        acts = list(self._acts)
-        self._acts.clear()
+        """Return what people ask for, alone; where nobody does, the posts one transaction has room for."""
+        if self._acts:
+            acts = list(self._acts)
+            self._acts.clear()
+            return acts, []
         posts: list[_Post] = []
         room = self._events_per_commit
         while self._posts and (not posts or len(self._posts[0].events) <= room):
             post = self._posts.popleft()
             room -= len(post.events)
             posts.append(post)
-        return acts, posts
+        return [], posts
 
     def _commit(self, acts: Sequence[_Act], posts: Sequence[_Post]) -> None:
         now = self._clock()

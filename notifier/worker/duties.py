@@ -24,7 +24,7 @@ from notifier.worker.engine import Engine
 log = structlog.get_logger("notifier.scheduler")
 
 # How many provider events are applied in one transaction.
-EVENTS_AT_ONCE = 5_000
+EVENTS_AT_ONCE = 2_000
 
 
 def plan_due(engine: Engine) -> int:
