@@ -3,9 +3,9 @@
 Every question is answered from an index and never counts deliveries, so that a monitor may ask every few seconds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, and_, func, select
@@ -31,8 +31,9 @@ class QueueLine:
 
 @dataclass(frozen=True, slots=True)
 class AttemptLine:
-    """The calls to one provider with one outcome: how many, for how many recipients, and how long they took."""
+    """The calls to one provider on a channel with one outcome: how many, for how many recipients, how long they took."""
 
+    channel: str
     provider: str
     outcome: str
     calls: int
@@ -62,6 +63,7 @@ class State:
     inbox_pending: int
     inbox_oldest_s: float
     unread: int
+    idle_s: float | None = None
     doubts: tuple[DoubtLine, ...] = ()
 
 
@@ -76,12 +78,13 @@ def state_at(session: Session, now: datetime) -> State:
         ),
         campaigns={row.status: row.number for row in session.execute(_campaigns())},
         attempts=tuple(
-            AttemptLine(row.provider, row.outcome, row.calls, row.recipients, float(row.seconds))
+            AttemptLine(row.channel, row.provider, row.outcome, row.calls, row.recipients, float(row.seconds))
             for row in session.execute(_attempts())
         ),
         oldest_due_s=_age(session.scalar(_oldest_due(now)), now),
         inbox_pending=pending,
         inbox_oldest_s=_age(oldest, now),
+        idle_s=_idle(session, now),
         doubts=tuple(_doubts(session, now)),
         unread=session.scalar(select(func.count()).where(InboundMessage.read_at.is_(None))) or 0,
     )
@@ -107,14 +110,20 @@ def _campaigns() -> Select[*tuple[Any, ...]]:
 
 
 def _attempts() -> Select[*tuple[Any, ...]]:
-    outcome = func.coalesce(Attempt.outcome, "cut_off")
-    return select(
-        Attempt.provider,
-        outcome.label("outcome"),
-        func.count().label("calls"),
-        func.coalesce(func.sum(Attempt.recipients), 0).label("recipients"),
-        (func.coalesce(func.sum(Attempt.duration_ms), 0) / 1000.0).label("seconds"),
-    ).group_by(Attempt.provider, outcome)
+    outcome = func.coalesce(Attempt.outcome, "under_way")
+    channel = func.coalesce(Batch.channel, "")
+    return (
+        select(
+            channel.label("channel"),
+            Attempt.provider,
+            outcome.label("outcome"),
+            func.count().label("calls"),
+            func.coalesce(func.sum(Attempt.recipients), 0).label("recipients"),
+            (func.coalesce(func.sum(Attempt.duration_ms), 0) / 1000.0).label("seconds"),
+        )
+        .outerjoin(Batch, Batch.id == Attempt.batch_id)
+        .group_by(channel, Attempt.provider, outcome)
+    )
 
 
 def _doubts(session: Session, now: datetime) -> Iterator[DoubtLine]:
@@ -134,6 +143,34 @@ def _doubts(session: Session, now: datetime) -> Iterator[DoubtLine]:
     )
     for provider, calls, deliveries, oldest in rows.all():
         yield DoubtLine(provider, calls, deliveries, _age(oldest, now), last_heard(session, provider))
+
+
+def silent_providers(
+    session: Session, providers: Collection[str], *, now: datetime, silence_s: float
+) -> list[tuple[str, datetime]]:
+    """Return the providers that took messages at a moment, more than `silence_s` ago, and have told nothing since."""
+    found = []
+    for provider in sorted(providers):
+        taken_at = session.scalar(
+            select(Attempt.started_at)
+            .where(
+                Attempt.provider == provider,
+                Attempt.outcome.in_(["accepted", "partly"]),
+                Attempt.started_at < now - timedelta(seconds=silence_s),
+            )
+            .order_by(Attempt.id.desc())
+            .limit(1)
+        )
+        heard = last_heard(session, provider)
+        if taken_at is not None and (heard is None or heard < taken_at):
+            found.append((provider, taken_at))
+    return found
+
+
+def _idle(session: Session, now: datetime) -> float | None:
+    """Return how long ago the newest call to a provider began, None if there has been none."""
+    newest = session.scalar(select(Attempt.started_at).order_by(Attempt.id.desc()).limit(1))
+    return None if newest is None else _age(newest, now)
 
 
 def _oldest_due(now: datetime) -> Select[*tuple[Any, ...]]:

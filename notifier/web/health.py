@@ -7,7 +7,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.status import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 
 from notifier.kit.db import DatabaseUnavailable
-from notifier.reports.state import DoubtLine, held_campaigns, state_at
+from notifier.providers.base import SettledBy
+from notifier.reports.state import DoubtLine, held_campaigns, silent_providers, state_at
 from notifier.web.intake import Intake
 from notifier.web.metrics import CONTENT_TYPE, WebMetrics
 from notifier.web.parts import WebParts
@@ -44,10 +45,13 @@ def troubles(parts: WebParts, intake: Intake) -> list[str]:
         with parts.database.reading() as session:
             state = state_at(session, parts.clock())
             held = held_campaigns(session)
+            silent = silent_providers(session, _telling(parts), now=parts.clock(), silence_s=settings.events_silence_s)
     except (DatabaseUnavailable, SQLAlchemyError):
         return ["The database cannot be asked: it is not reachable, or `notifier init` has not made its tables."]
     found = [f"Campaign {campaign_id} is held and waits for a person: {reason}" for campaign_id, reason in held]
-    if state.oldest_due_s > settings.queue_lag_s:
+    # A long queue is no trouble while it moves: a campaign may be paced over hours.
+    stands_still = state.idle_s is None or state.idle_s > settings.queue_lag_s
+    if state.oldest_due_s > settings.queue_lag_s and stands_still:
         found.append(
             f"A batch has been due for {state.oldest_due_s:.0f} s: no worker is taking it, or the provider does not. "
             "Is `notifier work` or `notifier run` running?"
@@ -58,9 +62,19 @@ def troubles(parts: WebParts, intake: Intake) -> list[str]:
             "Is `notifier schedule` or `notifier run` running?"
         )
     found += [_unknown(line) for line in state.doubts if line.oldest_s > settings.unknown_lag_s and line.deliveries]
+    found += [
+        f"No event has come from {provider} since before {taken_at:%Y-%m-%d %H:%M} UTC, when it took messages "
+        "of ours. Do its webhooks reach us?"
+        for provider, taken_at in silent
+    ]
     if intake.waiting >= settings.waiting_max:
         found.append("Posts arrive faster than the database takes them; providers are asked to come again later.")
     return found
+
+
+def _telling(parts: WebParts) -> list[str]:
+    """Return the providers that tell by webhooks what becomes of messages."""
+    return [name for name, provider in parts.providers.items() if provider.settled_by is not SettledBy.PERSON]
 
 
 def _unknown(line: DoubtLine) -> str:

@@ -94,7 +94,7 @@ class _Ledger(Collector):
 def gauges(found: State) -> Iterator[Metric]:
     """Turn the figures of one moment into gauges."""
     queue, attempts = found.queue, found.attempts
-    by_queue, by_outcome = ("channel", "status"), ("provider", "outcome")
+    by_queue, by_outcome = ("channel", "status"), ("channel", "provider", "outcome")
     yield _gauge("queue_batches", "Batches", by_queue, [((q.channel, q.status), q.batches) for q in queue])
     yield _gauge(
         "queue_deliveries", "Deliveries in batches", by_queue, [((q.channel, q.status), q.deliveries) for q in queue]
@@ -102,19 +102,22 @@ def gauges(found: State) -> Iterator[Metric]:
     yield _gauge("oldest_due_batch_seconds", "How long the oldest due batch has waited", (), [((), found.oldest_due_s)])
     yield _gauge("campaigns", "Campaigns", ("status",), [((word,), n) for word, n in found.campaigns.items()])
     yield _gauge(
-        "provider_calls", "Calls to providers", by_outcome, [((a.provider, a.outcome), a.calls) for a in attempts]
+        "provider_calls",
+        "Calls to providers",
+        by_outcome,
+        [((a.channel, a.provider, a.outcome), a.calls) for a in attempts],
     )
     yield _gauge(
         "provider_recipients",
         "Messages in those calls",
         by_outcome,
-        [((a.provider, a.outcome), a.recipients) for a in attempts],
+        [((a.channel, a.provider, a.outcome), a.recipients) for a in attempts],
     )
     yield _gauge(
         "provider_call_seconds",
         "Time those calls took together",
         by_outcome,
-        [((a.provider, a.outcome), a.seconds) for a in attempts],
+        [((a.channel, a.provider, a.outcome), a.seconds) for a in attempts],
     )
     yield _gauge(
         "deliveries_unknown",

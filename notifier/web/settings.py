@@ -13,7 +13,8 @@ class WebSettings:
     events one transaction takes at most, and `waiting_max` how many posts may wait for theirs before a provider is
     asked to come again later. `inbox_lag_s` and `queue_lag_s` are the delays, in seconds, after which `/readyz` says
     that events are not being applied or batches not sent, and `unknown_lag_s` how long a call may be in doubt until
-    it says so. `quick_exit_url` is where the way out of young people's pages leads: an ordinary page that gives nothing
+    it says so. `events_silence_s` is how long a provider may take messages and tell nothing before it says that.
+    `quick_exit_url` is where the way out of young people's pages leads: an ordinary page that gives nothing
     away.
     """
 
@@ -26,5 +27,6 @@ class WebSettings:
     waiting_max: int = 5_000
     inbox_lag_s: int = 300
     queue_lag_s: int = 300
+    events_silence_s: int = 900
     unknown_lag_s: int = 7_200
     quick_exit_url: str = "https://www.wikipedia.org/"

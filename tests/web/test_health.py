@@ -104,7 +104,7 @@ def test_metrics_tell_the_queue_the_inbox_and_the_posts(door: TestClient, databa
     for line in (
         'notifier_queue_deliveries{channel="email",status="ready"} 40.0',
         "notifier_oldest_due_batch_seconds 120.0",
-        'notifier_provider_recipients{outcome="accepted",provider="sendgrid"} 40.0',
+        'notifier_provider_recipients{channel="email",outcome="accepted",provider="sendgrid"} 40.0',
         'notifier_campaigns{status="sending"} 1.0',
         "notifier_inbox_pending 1.0",
         'notifier_webhook_events_total{kind="delivered",provider="sendgrid"} 1.0',
@@ -140,3 +140,30 @@ def _delivery(address_id: int) -> dict[str, Any]:
         "wanted_language": "",
         "region": "AU-VIC",
     }
+
+
+def test_a_queue_that_moves_is_no_trouble_however_long_it_is(door: TestClient, database: Database) -> None:
+    moving = Attempt(batch_id=1, campaign_id=1, provider="smtp", recipients=1, started_at=NOW, outcome="accepted")
+    add(database, a_batch(timedelta(hours=2)), moving)
+    assert door.get("/readyz").json() == {"ready": True, "problems": []}
+
+
+def test_a_provider_that_takes_and_never_tells_is_said_in_words(door: TestClient, database: Database) -> None:
+    long_ago = NOW - timedelta(minutes=20)
+    taken = Attempt(
+        batch_id=1, campaign_id=1, provider="sendgrid", recipients=1, started_at=long_ago, outcome="accepted"
+    )
+    add(database, taken)
+    (problem,) = door.get("/readyz").json()["problems"]
+    assert problem.startswith("No event has come from sendgrid since before")
+    told = ProviderEvent(
+        provider="sendgrid",
+        event_id="e",
+        kind="delivered",
+        occurred_at=NOW,
+        received_at=NOW,
+        delivery_id=1,
+        applied=True,
+    )
+    add(database, told)
+    assert door.get("/readyz").json()["problems"] == []
