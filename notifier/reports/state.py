@@ -31,7 +31,7 @@ class QueueLine:
 
 @dataclass(frozen=True, slots=True)
 class AttemptLine:
-    """The calls to one provider on a channel with one outcome: how many, for how many recipients, how long they took."""
+    """The calls to one provider on a channel with one outcome: how many, for how many people, for how long."""
 
     channel: str
     provider: str
