@@ -57,12 +57,6 @@ def prune_content(session: Session, *, before: datetime, now: datetime) -> int:
     return len(campaigns)
 
 
-def forget_address(session: Session, address_id: int) -> int:
-    """Wipe one person's address and name from every delivery they ever had; return how many that were."""
-    wiped = session.connection().execute(_wipe().where(Delivery.address_id == address_id))
-    return wiped.rowcount
-
-
 def _ended(before: datetime) -> ColumnElement[bool]:
     return Campaign.finished_at < before
 

@@ -7,7 +7,6 @@ from sqlalchemy import select, update
 from notifier.campaigns.models import Campaign
 from notifier.delivery.counts import refresh
 from notifier.delivery.models import Delivery, Variant
-from notifier.delivery.retention import forget_address
 from notifier.kit.db import Database
 from notifier.kit.tokens import Keyring
 from notifier.reports.progress import campaign_summary
@@ -63,12 +62,3 @@ def test_a_message_goes_only_after_somebody_read_it(database: Database, now: dat
         session.flush()
         assert prune(session, SETTINGS, now=now + timedelta(days=181)) == 1
         assert session.scalars(select(InboundMessage.read_at)).all() == [None]
-
-
-def test_one_person_can_be_wiped_from_every_delivery(database: Database) -> None:
-    with database.transaction() as session:
-        mine = [a_delivery(session, 1, campaign_id=one, destination="p@example.org") for one in (1, 2)]
-        other = a_delivery(session, 2, destination="q@example.org")
-        assert forget_address(session, 1) == 2
-        left = {row.id: row.destination for row in session.execute(select(Delivery.id, Delivery.destination))}
-        assert left == {mine[0]: None, mine[1]: None, other: "q@example.org"}
