@@ -18,7 +18,14 @@ from notifier.bench import mishaps
 from notifier.bench.comparison import compare
 from notifier.bench.ground import Ground, Kind, Workshop, ground
 from notifier.bench.neighbours import Neighbours
-from notifier.bench.people import WITNESS, approved_campaign, settle_in, settle_witness, witness_audiences
+from notifier.bench.people import (
+    NEVER_QUIET,
+    WITNESS,
+    approved_campaign,
+    settle_in,
+    settle_witness,
+    witness_audiences,
+)
 from notifier.bootstrap import House
 from notifier.delivery.models import Attempt, Delivery, Wave
 from notifier.delivery.status import DeliveryStatus
@@ -59,12 +66,12 @@ _SETTINGS = {
     "NOTIFIER_RETRY_LONGEST_S": "2",
     "NOTIFIER_RETRY_MOST": "60",
     "NOTIFIER_CIRCUIT_REST_S": "0.5",
-    "NOTIFIER_QUIET_HOURS_SMS_FROM": "03:00",
-    "NOTIFIER_QUIET_HOURS_SMS_UNTIL": "03:00",
+    **NEVER_QUIET,
 }
 _OPEN = (DeliveryStatus.QUEUED, DeliveryStatus.SENDING, DeliveryStatus.UNKNOWN)
 # Without news of anybody silence proves nothing, so while doubts are open somebody else is written to now and then.
 _WITNESS_EVERY_S = 6.0
+_START_UP_S = 10.0
 
 
 @dataclass
@@ -141,8 +148,9 @@ class _Storm:
         self.neighbours.start_parts()
         self.shop.say(f"{self.made.kind}: {recipients} people, {kills} kills …")
         self._kill_often(outcome, campaigns[0], kills)
-        self.neighbours.behave(_CALM)
         self.shop.say(f"{self.made.kind}: waiting until everything has settled …")
+        self._wait_until_all_have_left(outcome, campaigns[0])
+        self.neighbours.behave(_CALM)
         self._wait_until_settled(outcome, campaigns)
         self._compare(outcome, campaigns)
         outcome.seconds = round(time.monotonic() - started, 1)
@@ -150,7 +158,8 @@ class _Storm:
 
     def _kill_often(self, outcome: Outcome, campaign_id: int, kills: int) -> None:
         while outcome.kills < kills and self._is_going_on(campaign_id):
-            time.sleep(self.chance.uniform(0.1, 0.9))
+            self._wait_for_progress()
+            time.sleep(self.chance.uniform(0.0, 0.4))
             self._start_again(outcome)
             victim = self.chance.choice([one for one in self.neighbours.parts if one.name in _VICTIMS])
             self.neighbours.kill(victim)
@@ -158,6 +167,16 @@ class _Storm:
             self.neighbours.spawn(victim.name)
             if outcome.kills == (kills + 1) // 2:
                 outcome.mishap = self._mishap()
+
+    def _wait_for_progress(self) -> None:
+        """Wait until somebody has begun something since the last time: who is still starting up has nothing to lose."""
+        before, deadline = self._calls(), time.monotonic() + _START_UP_S
+        while self._calls() == before and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def _calls(self) -> int:
+        with self.opened.database.reading() as session:
+            return session.scalar(select(func.count()).select_from(Attempt)) or 0
 
     def _mishap(self) -> str:
         if self.made.kind is Kind.POSTGRESQL:
@@ -176,6 +195,16 @@ class _Storm:
         with self.opened.database.reading() as session:
             wave = session.scalar(select(Wave.status).where(Wave.campaign_id == campaign_id))
             return wave != "planned" or _open(session, [campaign_id]) != {}
+
+    def _wait_until_all_have_left(self, outcome: Outcome, campaign_id: int) -> None:
+        """Let the provider go on misbehaving until only doubts are left."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            self._start_again(outcome)
+            with self.opened.database.reading() as session:
+                if DeliveryStatus.QUEUED not in _open(session, [campaign_id]):
+                    return
+            time.sleep(0.3)
 
     def _wait_until_settled(self, outcome: Outcome, campaigns: list[int]) -> None:
         deadline = time.monotonic() + PATIENCE_S

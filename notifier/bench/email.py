@@ -6,7 +6,8 @@ Planning and handing over are measured one after the other, each in a process of
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import func, select
@@ -16,7 +17,7 @@ from notifier.bench.figures import Figure, Meter, Spent, together
 from notifier.bench.floors import hand_over_floor, plan_floor
 from notifier.bench.ground import Ground, Kind, Workshop, ground, house
 from notifier.bench.neighbours import Neighbours
-from notifier.bench.people import approved_campaign, settle_in
+from notifier.bench.people import NEVER_QUIET, approved_campaign, settle_in
 from notifier.bootstrap import House
 from notifier.delivery.batches import BatchStatus
 from notifier.delivery.models import Batch, Delivery
@@ -34,45 +35,53 @@ def email(shop: Workshop, kinds: list[Kind], recipients: int) -> list[Figure]:
     return [figure for kind in kinds for figure in _on(kind, shop, recipients)]
 
 
-def _on(kind: Kind, shop: Workshop, recipients: int) -> list[Figure]:
+@contextmanager
+def planned(
+    shop: Workshop, kind: Kind, recipients: int, channel: Channel, **settings: str
+) -> Iterator[tuple[Ground, Mapping[str, str], int, Spent]]:
+    """Make people, plan a campaign to them, start a sandbox that tells nobody of anything.
+
+    Gives the database, the environment of the installation, how many may be written to, and what planning took.
+    """
     with ground(kind, shop) as made:
         neighbours = Neighbours(
-            shop.folder / f"email-{kind}",
-            {**shop.environment, "NOTIFIER_PROVIDERS_EMAIL": "sendgrid"},
+            shop.folder / f"{channel}-{kind}-{made.url[-8:].strip('/')}",
+            {**shop.environment, **NEVER_QUIET, **settings},
             write_secrets=shop.write_secrets,
             database=made.url,
             parts=(),
             sandbox_options=("--webhook-url", ""),
         )
         with neighbours:
+            shop.say(f"{kind}: making {recipients} people …")
             neighbours.start()
-            return _measure(shop, made, neighbours.environment, recipients)
+            with house(neighbours.environment) as opened:
+                to_send = settle_in(opened, recipients, channel)
+                approved_campaign(opened, ChannelPolicy(channel.value))
+            shop.say(f"{kind}: planning …")
+            yield made, neighbours.environment, to_send, apart(plan, neighbours.environment)
 
 
-def _measure(shop: Workshop, made: Ground, environment: Mapping[str, str], recipients: int) -> list[Figure]:
-    shop.say(f"{made.kind}: making {recipients} people …")
-    with house(environment) as opened:
-        to_send = settle_in(opened, recipients, Channel.EMAIL)
-        approved_campaign(opened, ChannelPolicy.EMAIL)
-        slice_rows = opened.settings.planning.slice_addresses
-        in_flight = opened.settings.worker.email_in_flight
-    shop.say(f"{made.kind}: planning …")
-    planned = apart(plan, environment)
-    copied = made.copy("floor")
-    floor_environment = {**environment, "NOTIFIER_DATABASE_URL": copied.url}
-    shop.say(f"{made.kind}: handing over …")
-    sent = apart(hand_over, environment)
-    with house(environment) as opened:
-        check_all_accepted(opened, to_send)
-    shop.say(f"{made.kind}: the floor …")
-    floor_sent = apart(hand_over_floor, floor_environment, in_flight)
-    floor_planned = apart(plan_floor, floor_environment, slice_rows)
-    copied.drop()
-    name = str(made.kind)
+def _on(kind: Kind, shop: Workshop, recipients: int) -> list[Figure]:
+    with planned(shop, kind, recipients, Channel.EMAIL, NOTIFIER_PROVIDERS_EMAIL="sendgrid") as found:
+        made, environment, to_send, planning = found
+        copied = made.copy("floor")
+        floor_environment = {**environment, "NOTIFIER_DATABASE_URL": copied.url}
+        with house(environment) as opened:
+            slice_rows = opened.settings.planning.slice_addresses
+            in_flight = opened.settings.worker.email_in_flight
+        shop.say(f"{kind}: handing over …")
+        sent = apart(hand_over, environment)
+        check_all_accepted(environment, to_send)
+        shop.say(f"{kind}: the floor …")
+        floor_sent = apart(hand_over_floor, floor_environment, in_flight)
+        floor_planned = apart(plan_floor, floor_environment, slice_rows)
+        copied.drop()
+    name, note = str(kind), f"{to_send} of them may be written to"
     return [
-        Figure("email: plan", name, recipients, planned, floor_planned, note=f"{to_send} of them may be written to"),
+        Figure("email: plan", name, recipients, planning, floor_planned, note=note),
         Figure("email: hand over", name, to_send, sent, floor_sent),
-        Figure("email", name, recipients, together(planned, sent), together(floor_planned, floor_sent)),
+        Figure("email", name, recipients, together(planning, sent), together(floor_planned, floor_sent)),
     ]
 
 
@@ -114,9 +123,9 @@ def _has_work(opened: House) -> bool:
         return session.scalar(unfinished) is not None
 
 
-def check_all_accepted(opened: House, expected: int) -> None:
+def check_all_accepted(environment: Mapping[str, str], expected: int) -> None:
     """Refuse to call a run a measurement that did not do its work."""
-    with opened.database.reading() as session:
+    with house(environment) as opened, opened.database.reading() as session:
         found: dict[str, Any] = dict(
             session.execute(select(Delivery.status, func.count()).group_by(Delivery.status)).all()
         )

@@ -21,7 +21,7 @@ from notifier.bootstrap import House
 from notifier.kit.errors import Conflict
 
 _LOOPBACK = "127.0.0.1"
-_PATIENCE_S = 30.0
+_PATIENCE_S = 90.0
 _WITH_WEB = {"run", "serve"}
 
 

@@ -26,6 +26,8 @@ from notifier.vocabulary import Channel, ChannelPolicy, Readers
 OFFICER, APPROVER = "officer@police.example", "approver@police.example"
 ADVISORY, AUDIENCE = "online-blackmail", "victoria-parents"
 WITNESS = "witness"
+# Quiet hours that are over as soon as they begin: a benchmark runs at any time of day.
+NEVER_QUIET = {"NOTIFIER_QUIET_HOURS_SMS_FROM": "03:00", "NOTIFIER_QUIET_HOURS_SMS_UNTIL": "03:00"}
 SCHOOLS = 20
 ROWS_AT_ONCE = 50_000
 

@@ -3,17 +3,17 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Protocol
 
 import typer
 
+from notifier.bench import messages, running
 from notifier.bench.chaos import chaos as run_chaos
 from notifier.bench.email import email as measure_email
-from notifier.bench.figures import Figure
 from notifier.bench.ground import Kind, Workshop
 from notifier.bench.importing import importing
 from notifier.bench.render import render as measure_render
@@ -75,6 +75,61 @@ def email(
 
 
 @app.command()
+def sms(
+    recipients: RecipientsOption = 20_000,
+    database: DatabaseOption = Databases.BOTH,
+    folder: FolderOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Hand over text messages (Twilio adapter → sandbox)."""
+    with _workshop(folder) as shop:
+        _show(messages.sms(shop, database.kinds, recipients), as_json)
+
+
+@app.command()
+def smtp(
+    recipients: RecipientsOption = 50_000,
+    database: DatabaseOption = Databases.SQLITE,
+    folder: FolderOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Hand over email by SMTP, with PIPELINING and without (SMTP adapter → sandbox)."""
+    with _workshop(folder) as shop:
+        _show(messages.smtp(shop, database.kinds, recipients), as_json)
+
+
+@app.command()
+def urgent(
+    recipients: RecipientsOption = 200_000,
+    times: Annotated[int, typer.Option(min=1, help="How many urgent messages.")] = 10,
+    database: DatabaseOption = Databases.BOTH,
+    folder: FolderOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Approve urgent messages while a big campaign is running; how soon has the provider taken them?"""
+    with _workshop(folder) as shop:
+        _show(running.urgent(shop, database.kinds, recipients, times), as_json)
+
+
+@app.command()
+def scale(
+    recipients: RecipientsOption = 100_000,
+    workers: Annotated[str, typer.Option(help="How many workers to compare, separated by commas.")] = "1,2,4",
+    provider_latency: Annotated[str, typer.Option(help="How long the provider takes to answer.")] = "200ms",
+    folder: FolderOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compare one worker with several on PostgreSQL, with a provider that takes its time."""
+    try:
+        amounts = [int(number) for number in workers.split(",")]
+        latency_s = float(provider_latency.removesuffix("ms")) / 1000
+    except ValueError as wrong:
+        raise typer.BadParameter("write for example --workers 1,2,4 --provider-latency 200ms") from wrong
+    with _workshop(folder) as shop:
+        _show(running.scale(shop, recipients, amounts, latency_s), as_json)
+
+
+@app.command()
 def chaos(
     recipients: RecipientsOption = 20_000,
     kills: Annotated[int, typer.Option(min=0, help="How often a worker or the scheduler is killed.")] = 50,
@@ -103,7 +158,11 @@ def _workshop(folder: Path | None) -> Iterator[Workshop]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def _show(figures: list[Figure], as_json: bool) -> None:
+class _Shown(Protocol):
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+def _show(figures: Sequence[_Shown], as_json: bool) -> None:
     found = [figure.as_dict() for figure in figures]
     if as_json:
         print_json(found)
