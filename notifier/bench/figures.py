@@ -3,14 +3,15 @@
 import resource
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 _MICROSECONDS = 1_000_000
-_KIB_IN_MB = 1024
-_PEAK_LINE = "VmHWM:"
+KIB_IN_MB = 1024
+PEAK_LINE = "VmHWM:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,10 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured path. Rates are per second of wall time; `note` says what is special about this run."""
+    """One measured path.
+
+    Rates are per second of wall time; `note` says what is special about this run, `more` holds figures of its own.
+    """
 
     name: str
     database: str
@@ -32,6 +36,7 @@ class Figure:
     product: Spent
     floor: Spent
     note: str = ""
+    more: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def rate(self) -> float:
@@ -56,6 +61,7 @@ class Figure:
             "floor_cpu_us": round(self.floor.cpu_s / self.recipients * _MICROSECONDS, 2),
             "seconds": round(self.product.wall_s, 2),
             "rss_mb": round(self.product.rss_mb),
+            **self.more,
             "note": self.note,
         }
 
@@ -90,10 +96,10 @@ def peak_mb() -> float:
     status = Path("/proc/self/status")
     if status.exists():
         for line in status.read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith(_PEAK_LINE):
-                return int(line.split()[1]) / _KIB_IN_MB
+            if line.startswith(PEAK_LINE):
+                return int(line.split()[1]) / KIB_IN_MB
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (_KIB_IN_MB if sys.platform != "darwin" else _KIB_IN_MB**2)
+    return peak / (KIB_IN_MB if sys.platform != "darwin" else KIB_IN_MB**2)
 
 
 def _cpu_s() -> float:

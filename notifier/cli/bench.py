@@ -14,6 +14,7 @@ import typer
 from notifier.bench import messages, running
 from notifier.bench.chaos import chaos as run_chaos
 from notifier.bench.email import email as measure_email
+from notifier.bench.events import events as measure_events
 from notifier.bench.ground import Kind, Workshop
 from notifier.bench.importing import importing
 from notifier.bench.render import render as measure_render
@@ -60,6 +61,18 @@ def import_(
     """Import a school's file into an empty list: read and judge every row, compare, carry out."""
     with _workshop(folder) as shop:
         _show(importing(shop, database.kinds, rows), as_json)
+
+
+@app.command()
+def events(
+    recipients: RecipientsOption = 20_000,
+    database: DatabaseOption = Databases.BOTH,
+    folder: FolderOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Post signed webhooks until they are applied; time one-click unsubscribes while a campaign is being sent."""
+    with _workshop(folder) as shop:
+        _show(measure_events(shop, database.kinds, recipients), as_json)
 
 
 @app.command()
@@ -167,5 +180,5 @@ def _show(figures: Sequence[_Shown], as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    columns = list(found[0]) if found else []
-    print_table("Benchmark", columns, [[row[name] for name in columns] for row in found])
+    columns = list(dict.fromkeys(name for row in found for name in row))
+    print_table("Benchmark", columns, [[row.get(name) for name in columns] for row in found])

@@ -1,0 +1,37 @@
+"""What other processes of a benchmark spend: their CPU time and their peak memory, read from /proc.
+
+Where there is no /proc (anywhere but Linux) both are 0.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from notifier.bench.figures import KIB_IN_MB, PEAK_LINE
+
+_PROC = Path("/proc")
+_USER, _SYSTEM = 11, 12  # places in /proc/PID/stat, counted behind the name of the program
+
+
+def cpu_s(processes: Sequence[int]) -> float:
+    """Return the seconds of CPU some processes have used until now."""
+    return sum(_cpu_s(process) for process in processes)
+
+
+def peak_mb_of(processes: Sequence[int]) -> float:
+    """Return the peak memory of the largest of some processes in MiB."""
+    return max((_peak_mb(process) for process in processes), default=0.0)
+
+
+def _cpu_s(process: int) -> float:
+    path = _PROC / str(process) / "stat"
+    if not path.exists():
+        return 0.0
+    fields = path.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    return (int(fields[_USER]) + int(fields[_SYSTEM])) / os.sysconf("SC_CLK_TCK")
+
+
+def _peak_mb(process: int) -> float:
+    path = _PROC / str(process) / "status"
+    lines = path.read_text(encoding="ascii", errors="replace").splitlines() if path.exists() else []
+    return next((int(line.split()[1]) / KIB_IN_MB for line in lines if line.startswith(PEAK_LINE)), 0.0)
