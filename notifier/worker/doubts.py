@@ -7,6 +7,7 @@ settled, and settled once.
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import TypeGuard
 
 import structlog
 from sqlalchemy.orm import Session
@@ -29,19 +30,22 @@ def settle(engine: Engine) -> int:
     with engine.database.reading() as session:
         waiting = doubts.open_doubts(session, providers)
     settled = 0
+    unreadable: set[str] = set()
     for doubt in waiting:
-        provider = providers[doubt.provider]
-        settled += _settle_one(engine, doubt, provider)
+        settled += _settle_one(engine, doubt, providers[doubt.provider], unreadable)
     return settled
 
 
-def _settle_one(engine: Engine, doubt: Doubt, provider: Provider) -> bool:
+def _settle_one(engine: Engine, doubt: Doubt, provider: Provider, unreadable: set[str]) -> bool:
+    """Settle one doubt if that is possible; a provider that cannot be asked is not asked again in this round."""
     found: Mapping[int, str] | None = None
     question: Inquiry | None = None
-    if provider.settled_by is SettledBy.RECORD and isinstance(provider, KeepsRecord) and _is_ripe(engine, doubt):
+    if _may_ask(provider, unreadable) and _is_ripe(engine, doubt):
         with engine.database.reading() as session:
             question = doubts.inquiry(session, doubt)
         found = _ask(provider, question)
+        if found is None and question.told_by_code:
+            unreadable.add(doubt.provider)
     with engine.database.transaction() as session:
         if not doubts.hold_fast(session, doubt):
             return False
@@ -54,6 +58,14 @@ def _settle_one(engine: Engine, doubt: Doubt, provider: Provider) -> bool:
             log.info("doubt.settled_by_record", attempt=doubt.attempt_id, found=len(found), again=again)
             return True
     return False
+
+
+def _may_ask(provider: Provider, unreadable: set[str]) -> TypeGuard[KeepsRecord]:
+    return (
+        provider.settled_by is SettledBy.RECORD
+        and isinstance(provider, KeepsRecord)
+        and provider.name not in unreadable
+    )
 
 
 def _is_ripe(engine: Engine, doubt: Doubt) -> bool:

@@ -1,0 +1,73 @@
+"""Several schedulers at once: every duty may run in many places, and what it does is done once."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import func, select
+
+from notifier.delivery.models import Batch, Delivery
+from notifier.providers.base import Ambiguous
+from notifier.vocabulary import EventKind
+from notifier.worker import doubts, duties
+from notifier.worker.engine import Engine
+from tests.delivery.conftest import World
+from tests.factories import Person
+
+
+def _together(world: World, duty: Callable[[Engine], object], times: int = 4) -> None:
+    engine = world.engine
+    with ThreadPoolExecutor(times) as schedulers:
+        for done in [schedulers.submit(duty, engine) for _ in range(times)]:
+            done.result()
+
+
+def _count(world: World, what: type[Batch | Delivery]) -> int:
+    with world.database.reading() as session:
+        return session.scalar(select(func.count()).select_from(what)) or 0
+
+
+def test_four_planners_write_one_delivery_for_each_address(world: World) -> None:
+    world.people(*(Person(email=f"p{number}@example.org") for number in range(20)))
+    for _ in range(3):
+        world.campaign()
+    _together(world, duties.plan_due)
+    world.plan()
+    assert _count(world, Delivery) == 60
+    with world.database.reading() as session:
+        assert session.scalar(select(func.sum(Batch.size))) == 60
+    world.work()
+    taken = [(envelope.destination, envelope.reference) for envelope in world.email.taken]
+    assert len(taken) == len(set(taken)) == 60
+
+
+def test_four_settlers_queue_again_once(world: World) -> None:
+    world.planning = type(world.planning)(slice_addresses=100, email_batch=100)
+    world.people(*(Person(email=f"p{number}@example.org") for number in range(5)))
+    campaign = world.campaign()
+    world.email.answers = [lambda _: Ambiguous("timeout")]
+    world.plan()
+    world.work()
+    world.people(Person(email="other@example.org"), code="preston-primary")
+    world.campaign()
+    world.plan()
+    world.work()
+    world.clock.forward(minutes=1)
+    world.tell("other@example.org", EventKind.DELIVERED)
+    world.clock.forward(hours=1)
+    before = _count(world, Batch)
+    _together(world, doubts.settle)
+    assert _count(world, Batch) == before + 1
+    world.work()
+    assert set(world.statuses(campaign).values()) == {"accepted"}
+
+
+def test_four_finishers_close_a_campaign_once(world: World) -> None:
+    world.people(Person(email="ada@example.org"))
+    campaign = world.campaign()
+    world.plan()
+    world.work()
+    _together(world, duties.watch)
+    _together(world, duties.take_over)
+    duties.finish(world.engine)
+    _together(world, duties.finish)
+    assert world.found(campaign).status == "sent"
