@@ -7,7 +7,7 @@ library's own patterns, so a new release of the numbering plans changes both at 
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
@@ -21,10 +21,11 @@ _MAX_LOCAL = 64
 
 # Letters, digits and single separators before the @; labels of ordinary letters after it. Labels with hyphens in the
 # third and fourth place (xn--) and the special names of the library are left to the library.
-_COMMON_EMAIL = re.compile(
-    r"[a-z0-9](?:[._+-]?[a-z0-9_]){0,63}"
-    r"@(?:(?![a-z0-9]{2}--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+"
-    r"(?!(?:arpa|invalid|local|localhost|onion|test)\Z)[a-z]{2,24}\Z"
+_COMMON_LOCAL = re.compile(r"[a-z0-9][a-z0-9_]*(?:[.+-][a-z0-9_]+)*", re.ASCII).fullmatch
+_COMMON_DOMAIN = re.compile(
+    r"(?:(?![a-z0-9]{2}--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+"
+    r"(?!(?:arpa|invalid|local|localhost|onion|test)\Z)[a-z]{2,24}",
+    re.ASCII,
 )
 _PLACEHOLDERS = frozenset(
     ["-", "--", "---", ".", "?", "n/a", "na", "n.a.", "n.a", "none", "null", "nil", "unknown", "tba", "tbc", "xxx", "x",
@@ -49,9 +50,16 @@ def judge_email(text: str) -> Judged:
     (docs/decisions/0031). A domain in another script is turned into IDNA 2008.
     """
     lowered = text.strip().lower()
-    if len(lowered) <= MAX_EMAIL and _COMMON_EMAIL.match(lowered) and lowered.index("@") <= _MAX_LOCAL:
+    local, _, domain = lowered.partition("@")
+    if len(local) <= _MAX_LOCAL and len(lowered) <= MAX_EMAIL and _is_common(domain) and _COMMON_LOCAL(local):
         return lowered, None
     return judge_email_at_length(lowered)
+
+
+# A file has few domains: each is looked at once.
+@lru_cache(maxsize=10_000)
+def _is_common(domain: str) -> bool:
+    return _COMMON_DOMAIN.fullmatch(domain) is not None
 
 
 def judge_email_at_length(text: str) -> Judged:
@@ -89,7 +97,9 @@ def phone_judge(country: str) -> Callable[[str], Judged]:
     skip = len(international)
 
     def judge(text: str) -> Judged:
-        digits = text.translate(_PUNCTUATION)
+        digits = text.replace(" ", "")
+        if not digits.isdigit():
+            digits = digits.translate(_PUNCTUATION)
         if digits.isascii():
             if digits.startswith(international):
                 number = digits[skip:]

@@ -3,13 +3,14 @@
 Set-based statements inside the caller's one transaction. Only `importer` calls this.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, insert, literal, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from notifier.audiences.difference import Terms
+from notifier.audiences.difference import Terms, has_people
 from notifier.audiences.models import (
     Address,
     Import,
@@ -41,12 +42,13 @@ def apply(session: Session, asked: Import, default_role: str, *, actor: str, now
     slices = _slices(session, asked.id)
     for part in slices:
         _add_addresses(session, part, asked.id, now)
-    known = session.scalar(select(Subscription.id).where(Subscription.list_id == asked.list_id).limit(1)) is not None
+    known = has_people(session, asked.list_id)
     if known:
         _change(session, terms, log, now)
+    last = session.scalar(select(func.max(Subscription.id))) or 0
     for part in slices:
-        _add(session, part, terms, now)
-    log.added()
+        _add(session, part, terms.newcomers if known else terms.everybody, terms, now)
+    log.added(after=last)
     if terms.mode is ImportMode.REPLACE and known:
         log.removed(terms)
         session.execute(
@@ -64,23 +66,31 @@ def _slices(session: Session, import_id: int) -> list[ColumnElement[bool]]:
 
 
 def _add_addresses(session: Session, part: ColumnElement[bool], import_id: int, now: datetime) -> None:
+    """Add what is not there yet; which that is the unique index says, at no more than the price of asking first."""
     for channel, value, key, _ in _ADDRESSES:
-        new = (
-            select(literal(channel.value), value, key, literal(now, UtcDateTime()))
-            .outerjoin(Address, Address.key == key)
-            .where(*taken(import_id), part, key.is_not(None), Address.id.is_(None))
-            .order_by(ImportRow.row)
+        rows = select(literal(channel.value), value, key, literal(now, UtcDateTime())).where(
+            *taken(import_id), part, key.is_not(None)
         )
-        session.execute(insert_or_skip(session, Address).from_select(["channel", "value", "key", "created_at"], new))
+        session.execute(
+            insert_or_skip(session, Address).from_select(
+                ["channel", "value", "key", "created_at"], rows.order_by(ImportRow.row)
+            )
+        )
 
 
-def _add(session: Session, part: ColumnElement[bool], terms: Terms, now: datetime) -> None:
+def _add(
+    session: Session,
+    part: ColumnElement[bool],
+    people: Callable[..., Select[Any]],
+    terms: Terms,
+    now: datetime,
+) -> None:
     """Add the people nobody has seen on this list before."""
     email, mobile = aliased(Address), aliased(Address)
     columns: dict[str, Term] = {
         "list_id": literal(terms.list_id),
         "row_key": ImportRow.row_key,
-        **terms.values,
+        **terms.first_values,
         "email_address_id": email.id,
         "sms_address_id": mobile.id,
         "status": literal(SubscriptionStatus.ACTIVE.value),
@@ -89,10 +99,10 @@ def _add(session: Session, part: ColumnElement[bool], terms: Terms, now: datetim
         "updated_at": literal(now, UtcDateTime()),
     }
     new = (
-        terms.matched(*columns.values())
+        people(*columns.values())
         .outerjoin(email, email.key == ImportRow.email_key)
         .outerjoin(mobile, mobile.key == ImportRow.mobile_key)
-        .where(Subscription.id.is_(None), part)
+        .where(part)
         .order_by(ImportRow.row)
     )
     session.execute(insert(Subscription).from_select(list(columns), new))
@@ -141,13 +151,16 @@ class _Log:
         self._session, self._asked = session, asked
         self._actor, self._now = actor, now
 
-    def added(self) -> None:
-        """Log the people whom this import has just put on the list for the first time."""
+    def added(self, *, after: int) -> None:
+        """Log the people whom this import has just put on the list for the first time, all with ids past `after`.
+
+        "+ 0" has the databases go through the new rows as they lie; the index of the list is in another order.
+        """
         for channel, _, _, address_id in _ADDRESSES:
             rows = select(*self._row(address_id, channel, None, _SUBSCRIBED)).where(
-                Subscription.list_id == self._asked.list_id,
+                Subscription.id > after,
+                Subscription.list_id + 0 == self._asked.list_id,
                 Subscription.import_id == self._asked.id,
-                Subscription.created_at == Subscription.updated_at,
                 address_id.is_not(None),
             )
             self._write(rows)

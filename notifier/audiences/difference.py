@@ -76,6 +76,10 @@ class Terms:
             **{name: self._value(getattr(row, name), getattr(there, name)) for name in _PLAIN},
             "role": func.coalesce(self._value(row.role, there.role), default_role),
         }
+        self.first_values: dict[str, Term] = {
+            **{name: getattr(row, name) for name in _PLAIN},
+            "role": func.coalesce(row.role, default_role),
+        }
         self.email_key = self._value(row.email_key, _Email.key)
         self.mobile_key = self._value(row.mobile_key, _Mobile.key)
         self.differences: dict[str, ColumnElement[bool]] = {
@@ -101,6 +105,20 @@ class Terms:
             .where(*taken(self.import_id))
         )
 
+    def newcomers(self, *columns: Term) -> Select[Any]:
+        """Select from the rows of people this list has never seen."""
+        return (
+            self.everybody(*columns)
+            .outerjoin(
+                Subscription, and_(Subscription.list_id == self.list_id, Subscription.row_key == ImportRow.row_key)
+            )
+            .where(Subscription.id.is_(None))
+        )
+
+    def everybody(self, *columns: Term) -> Select[Any]:
+        """Select from the rows that will be carried out; of a list nobody was ever on, they are all newcomers."""
+        return select(*columns).select_from(ImportRow).where(*taken(self.import_id))
+
     @property
     def absent(self) -> ColumnElement[bool]:
         """What makes a person one who is on the list and not in the file: set against set, which needs no index."""
@@ -123,14 +141,7 @@ def work_out(session: Session, started: Import, default_role: str) -> Difference
     left_alone = _left_alone(session, started)
     drop_erased(session, started.id)
     terms = Terms(started, default_role)
-    counted = session.execute(
-        terms.matched(
-            func.count().label("taken"),
-            _how_many(terms.is_new).label("added"),
-            _how_many(terms.is_changed).label("changed"),
-            *(_how_many(and_(~terms.is_new, differs)).label(name) for name, differs in terms.differences.items()),
-        )
-    ).one()
+    counted = _counted(session, terms) if has_people(session, started.list_id) else _newcomers(session, terms)
     gone = _people(session, terms.absent) if terms.mode is ImportMode.REPLACE else 0
     return Difference(
         people_before=_people(session, *terms.on_list),
@@ -138,13 +149,45 @@ def work_out(session: Session, started: Import, default_role: str) -> Difference
         added=counted.added,
         changed=counted.changed,
         removed=gone,
-        unchanged=counted.taken - counted.added - counted.changed,
+        unchanged=counted.unchanged,
         refused=verdicts.get(Verdict.REFUSED.value, 0),
         duplicates=verdicts.get(Verdict.DUPLICATE.value, 0),
         rewritten=verdicts.get(Verdict.CHANGED.value, 0),
         left_alone=left_alone,
-        fields={name: getattr(counted, name) for name in terms.differences if getattr(counted, name)},
+        fields=counted.fields,
     )
+
+
+def has_people(session: Session, list_id: int) -> bool:
+    """Whether anybody is on a list, or ever was. Without anybody most questions need not be asked."""
+    return session.scalar(select(Subscription.id).where(Subscription.list_id == list_id).limit(1)) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What becomes of the rows that are taken."""
+
+    added: int
+    changed: int = 0
+    unchanged: int = 0
+    fields: Mapping[str, int] = field(default_factory=dict)
+
+
+def _newcomers(session: Session, terms: Terms) -> _Counted:
+    return _Counted(added=session.scalar(terms.everybody(func.count())) or 0)
+
+
+def _counted(session: Session, terms: Terms) -> _Counted:
+    row = session.execute(
+        terms.matched(
+            func.count().label("taken"),
+            _how_many(terms.is_new).label("added"),
+            _how_many(terms.is_changed).label("changed"),
+            *(_how_many(and_(~terms.is_new, differs)).label(name) for name, differs in terms.differences.items()),
+        )
+    ).one()
+    fields = {name: getattr(row, name) for name in terms.differences if getattr(row, name)}
+    return _Counted(row.added, row.changed, row.taken - row.added - row.changed, fields)
 
 
 def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:

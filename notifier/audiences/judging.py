@@ -29,6 +29,10 @@ _MAX_GIVEN_MOBILE = 60
 
 # A name is greeted in the message; whatever could be read as an address or as markup has no place in it.
 _NO_NAME = re.compile(r"[<>{}@%\\/]|www\.|://|^[=+]")
+# The words themselves: asking an enumeration for its value costs as much as looking at a whole name.
+_ACCEPTED, _CHANGED, _REFUSED = Verdict.ACCEPTED.value, Verdict.CHANGED.value, Verdict.REFUSED.value
+_STUDENT = Role.STUDENT.value
+_UNWRITTEN = blake2b(digest_size=12)
 _YEAR = re.compile(r"[0-9A-Za-z]+")
 _WORDS_FOR_ROLES: dict[str, Role] = {
     word: role
@@ -111,17 +115,17 @@ def row_judge(places: Mapping[Column, int], width: int, rules: ListRules, secret
         verdict = _verdict(email, mobile, role, rules, findings, email_text or mobile_text)
         changed_email = email_text if email is not None and email_text != email else None
         changed_mobile = mobile_text if mobile is not None and mobile_text != mobile else None
-        if verdict is Verdict.ACCEPTED and (changed_email or changed_mobile):
-            verdict = Verdict.CHANGED
+        if verdict == _ACCEPTED and (changed_email or changed_mobile):
+            verdict = _CHANGED
         return JudgedRow(
             import_id,
             number,
-            verdict.value,
-            None if verdict is Verdict.REFUSED else row_key(reference, given, family, email or mobile or ""),
+            verdict,
+            None if verdict == _REFUSED else row_key(reference, given, family, email or mobile or ""),
             reference or None,
             given or None,
             family or None,
-            role and role.value,
+            role,
             years or None,
             language,
             email,
@@ -143,25 +147,29 @@ def row_key(reference: str, given: str, family: str, address: str) -> str:
     otherwise the address with the name (docs/decisions/0032).
     """
     anchor = f"r\0{reference}" if reference else f"a\0{address}"
-    return blake2b(f"{anchor}\0{given}\0{family}".casefold().encode(), digest_size=12).hexdigest()
+    state = _UNWRITTEN.copy()
+    state.update(f"{anchor}\0{given}\0{family}".casefold().encode())
+    return state.hexdigest()
 
 
 def _verdict(
-    email: str | None, mobile: str | None, role: Role | None, rules: ListRules, findings: list[Finding], tried: str
-) -> Verdict:
-    if role is Role.STUDENT and rules.readers is not Readers.YOUNG_PEOPLE:
-        findings.append(Finding(Column.ROLE, role.value, Reason.STUDENT_ON_LIST))
-        return Verdict.REFUSED
+    email: str | None, mobile: str | None, role: str | None, rules: ListRules, findings: list[Finding], tried: str
+) -> str:
+    if role == _STUDENT and rules.readers is not Readers.YOUNG_PEOPLE:
+        findings.append(Finding(Column.ROLE, role, Reason.STUDENT_ON_LIST))
+        return _REFUSED
     if email is None and mobile is None:
         if not tried:
             findings.append(Finding(Column.EMAIL, "", Reason.NO_ADDRESS))
-        return Verdict.REFUSED
-    return Verdict.CHANGED if findings else Verdict.ACCEPTED
+        return _REFUSED
+    return _CHANGED if findings else _ACCEPTED
 
 
 def _names(given: str, family: str, name: str, findings: list[Finding]) -> tuple[str, str]:
     if name and not given and not family:
         given, family = _split(name)
+    if given.isalpha() and family.isalpha() and len(given) + len(family) <= MAX_NAME:
+        return given, family
     both = given + family
     if both.isprintable() and not _NO_NAME.search(both) and len(both) <= MAX_NAME:
         return given.strip(), family.strip()
@@ -198,7 +206,7 @@ def _language(text: str, findings: list[Finding]) -> str | None:
     return tag
 
 
-def _role(text: str, findings: list[Finding]) -> Role | None:
+def _role(text: str, findings: list[Finding]) -> str | None:
     role = role_of(text[:MAX_NAME])
     if role is None:
         findings.append(Finding(Column.ROLE, text[:MAX_NAME], Reason.UNKNOWN_ROLE))
@@ -207,10 +215,10 @@ def _role(text: str, findings: list[Finding]) -> Role | None:
 
 # A column of a list holds few different roles and year levels: each way of writing one is read once.
 @lru_cache(maxsize=4_096)
-def role_of(text: str) -> Role | None:
-    """Return the role that a word such as "Mother", "tuteur" or "Elternteil" stands for, or None."""
+def role_of(text: str) -> str | None:
+    """Return the word for the role that a word such as "Mother", "tuteur" or "Elternteil" stands for, or None."""
     words = plain(text).split()
-    return next((_WORDS_FOR_ROLES[word] for word in words if word in _WORDS_FOR_ROLES), None)
+    return next((_WORDS_FOR_ROLES[word].value for word in words if word in _WORDS_FOR_ROLES), None)
 
 
 @lru_cache(maxsize=4_096)

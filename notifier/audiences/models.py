@@ -83,7 +83,11 @@ class Address(Base):
 
 
 class Subscription(Base):
-    """One row of one contact list. `import_id` is the import that last wrote it."""
+    """One row of one contact list. `import_id` is the import that last wrote it.
+
+    Its list and its addresses are named without a constraint: on PostgreSQL three of them cost more than the row itself
+    (docs/decisions/0036).
+    """
 
     __tablename__ = "subscriptions"
     __table_args__ = (
@@ -93,7 +97,7 @@ class Subscription(Base):
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    list_id: Mapped[int] = mapped_column(ForeignKey("contact_lists.id"))
+    list_id: Mapped[int] = mapped_column(BigInteger)
     row_key: Mapped[str] = mapped_column(String(64))
     reference: Mapped[str | None] = mapped_column(String(80))
     given_name: Mapped[str | None] = mapped_column(String(120))
@@ -101,8 +105,8 @@ class Subscription(Base):
     role: Mapped[str] = mapped_column(String(10))
     year_levels: Mapped[str | None] = mapped_column(String(60))
     language: Mapped[str | None] = mapped_column(String(35))
-    email_address_id: Mapped[int | None] = mapped_column(ForeignKey("addresses.id"))
-    sms_address_id: Mapped[int | None] = mapped_column(ForeignKey("addresses.id"))
+    email_address_id: Mapped[int | None] = mapped_column(BigInteger)
+    sms_address_id: Mapped[int | None] = mapped_column(BigInteger)
     status: Mapped[str] = mapped_column(String(12))
     import_id: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime]

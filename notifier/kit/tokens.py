@@ -10,7 +10,7 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from hashlib import sha256
+from hashlib import blake2b
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -26,7 +26,7 @@ _BODY_CHARACTERS = 22
 _WIDE_BYTES = 18
 _WIDE_CHARACTERS = 24
 _PADDING = "=="
-_HMAC_BLOCK_BYTES = 64
+_ADDRESS_KEY_BYTES = 16
 
 
 class Purpose(StrEnum):
@@ -121,18 +121,15 @@ def _read(plain: bytes) -> Opened | None:
 def address_keys(secret: bytes, channel: str) -> Callable[[str], bytes]:
     """Return the function that gives the keyed hash of a normalised address of one channel, quick for many.
 
-    Sixteen bytes of HMAC-SHA256 (RFC 2104) over channel and value: without the secret nobody can test a guess. The two
-    keyed halves are prepared once, since that is most of the work for so short a text.
+    Sixteen bytes of keyed BLAKE2b (RFC 7693) over channel and value: without the secret nobody can test a guess. The
+    key is taken in once, since that is most of the work for so short a text. `secret` has at most 64 bytes.
     """
-    block = secret.ljust(_HMAC_BLOCK_BYTES, b"\0")
-    inner = sha256(bytes(byte ^ 0x36 for byte in block) + f"{channel}\0".encode())
-    outer = sha256(bytes(byte ^ 0x5C for byte in block))
+    keyed = blake2b(f"{channel}\0".encode(), key=secret, digest_size=_ADDRESS_KEY_BYTES)
 
     def key(value: str) -> bytes:
-        first, second = inner.copy(), outer.copy()
-        first.update(value.encode())
-        second.update(first.digest())
-        return second.digest()[:16]
+        one = keyed.copy()
+        one.update(value.encode())
+        return one.digest()
 
     return key
 
