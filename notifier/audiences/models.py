@@ -97,7 +97,7 @@ class Subscription(Base):
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    list_id: Mapped[int] = mapped_column(BigInteger)
+    list_id: Mapped[int] = mapped_column(BigId)
     row_key: Mapped[str] = mapped_column(String(64))
     reference: Mapped[str | None] = mapped_column(String(80))
     given_name: Mapped[str | None] = mapped_column(String(120))
@@ -105,8 +105,8 @@ class Subscription(Base):
     role: Mapped[str] = mapped_column(String(10))
     year_levels: Mapped[str | None] = mapped_column(String(60))
     language: Mapped[str | None] = mapped_column(String(35))
-    email_address_id: Mapped[int | None] = mapped_column(BigInteger)
-    sms_address_id: Mapped[int | None] = mapped_column(BigInteger)
+    email_address_id: Mapped[int | None] = mapped_column(BigId)
+    sms_address_id: Mapped[int | None] = mapped_column(BigId)
     status: Mapped[str] = mapped_column(String(12))
     import_id: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
