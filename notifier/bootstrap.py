@@ -249,6 +249,7 @@ class House:
             renderer=self.renderer,
             languages=self.languages,
             context=self._reader().context,
+            frame=self.papers.frame,
         )
 
     def close(self) -> None:

@@ -132,7 +132,7 @@ class Renderer:
         text = self._layout("email.txt", self._text, documents, region_code, context, Part.TEXT, subject)
         return EmailMessage(
             sender=context.sender_email,
-            sender_name=self._sender_name(region_code, context),
+            sender_name=self.sender_name(region_code, context),
             subject=subject,
             text=text.strip() + "\n",
             html=html,
@@ -191,6 +191,10 @@ class Renderer:
             )
         return contacts
 
+    def sender_name(self, region_code: str, context: RenderContext) -> str:
+        """Return who speaks to a region: its own team, or else the installation's."""
+        return self.atlas.sender_name(region_code) or context.sender_name
+
     def _layout(
         self,
         name: str,
@@ -222,7 +226,7 @@ class Renderer:
             "furniture_direction": direction_of(self.library.languages, furniture_tag),
             "_": (self.furniture.say_in_html if in_html else self.furniture.say)(document.language),
             "body": Markup(self._body(document, region_code, context, part)),  # noqa: S704 - rendered with autoescape
-            "sender": self._sender_name(region_code, context),
+            "sender": self.sender_name(region_code, context),
             "name": _mark(PersonalField.GIVEN_NAME, part),
             "schools": _mark(PersonalField.SCHOOLS, part),
             "official_page": context.official_page,
@@ -248,7 +252,7 @@ class Renderer:
 
     def _values(self, document: Document, region_code: str, context: RenderContext) -> dict[str, Any]:
         values: dict[str, Any] = {
-            "sender": _Sender(self._sender_name(region_code, context)),
+            "sender": _Sender(self.sender_name(region_code, context)),
             "contact": _Emergency(self.contacts(region_code, context)[EMERGENCY].value),
         }
         if document.channel is Channel.SMS:
@@ -265,9 +269,6 @@ class Renderer:
                 f"{document.path}: a placeholder cannot be filled: {wrong.message}; "
                 "`notifier advisories check` shows which ones there are"
             ) from wrong
-
-    def _sender_name(self, region_code: str, context: RenderContext) -> str:
-        return self.atlas.sender_name(region_code) or context.sender_name
 
 
 def _mark(name: PersonalField, part: Part) -> Markup:

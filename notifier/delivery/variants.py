@@ -19,12 +19,16 @@ from sqlalchemy.orm import Session
 from notifier.campaigns import options
 from notifier.campaigns.approval import Papers
 from notifier.campaigns.models import Campaign
+from notifier.content.pinned import official_page
 from notifier.content.render import RenderContext, Renderer
 from notifier.delivery.models import Variant, VariantRoute
 from notifier.kit.errors import NotFound
 from notifier.vocabulary import Channel, EmailMessage, Message, Readers, SmsMessage
 
 Pair = tuple[str, str]  # (wanted language or "", region code)
+
+# Where in a variant's content the text for its public page is kept, beside the message itself.
+PAGE = "page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ def resolve(
 def message(variant: Mapping[str, Any], channel: Channel) -> Message:
     """Return the message kept in a variant's `content`."""
     values = {**variant, "markers": tuple(variant["markers"])}
+    values.pop(PAGE, None)
     return EmailMessage(**values) if channel is Channel.EMAIL else SmsMessage(**values)
 
 
@@ -108,7 +113,10 @@ def _variant(
     compose = press.renderer.email if channel is Channel.EMAIL else press.renderer.sms
     second = options.read(campaign.options).second_language
     context = replace(press.context, code=campaign.code, today=now.date(), second_language=second)
-    content = asdict(compose(advisory, Readers(campaign.readers), language, region, context))
+    readers, frame = Readers(campaign.readers), press.papers.frame
+    content = asdict(compose(advisory, readers, language, region, context))
+    page = official_page(press.renderer, advisory, readers, language, region, context, frame=frame)
+    content |= {PAGE: asdict(page)} if page else {}
     variant = Variant(
         campaign_id=campaign.id,
         channel=channel,

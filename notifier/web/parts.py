@@ -19,7 +19,8 @@ class WebParts:
     """Everything a door may use.
 
     `address_secret` is what suppressed addresses are hashed with; `context` is what every text is rendered with: who
-    speaks, from which address, whether real people read it. Its code and date are filled in for each page.
+    speaks, from which address, whether real people read it. Its code and date are filled in for each page. `frame` is
+    the hash of what stands around every text, as approvals know it.
     """
 
     database: Database
@@ -33,6 +34,7 @@ class WebParts:
     renderer: Renderer
     languages: Languages
     context: RenderContext
+    frame: str = ""
 
     @property
     def sender_name(self) -> str:

@@ -1,6 +1,10 @@
 """The verification page: a real message is shown in the reader's words, anything else gets advice."""
 
 from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import timedelta
+from pathlib import Path
+from shutil import copytree
 
 import pytest
 from fastapi.testclient import TestClient
@@ -9,13 +13,25 @@ from sqlalchemy.orm import Session
 from notifier.accounts.models import User
 from notifier.campaigns.models import Campaign
 from notifier.campaigns.withdrawal import withdraw
+from notifier.content.library import Library
+from notifier.content.pinned import official_page
+from notifier.content.render import Renderer
 from notifier.delivery.models import Variant
+from notifier.delivery.retention import prune_content
+from notifier.delivery.variants import PAGE
 from notifier.kit.db import Database
 from notifier.kit.errors import Conflict, NotFound
 from notifier.kit.tokens import Keyring
-from tests.web.house import NOW, client, parts
+from notifier.vocabulary import Readers
+from notifier.web.app import WebParts
+from tests.web.house import NOW, ROOT, client, parts
 
 OFFICER = User(email="officer@example.org", name="Officer", role="officer", created_at=NOW)
+
+
+def some_words() -> WebParts:
+    """The words and numbers of this repository; nothing is asked of the database."""
+    return parts(Database("sqlite://"), Keyring({"a": b"k" * 32}))
 
 
 def a_message(session: Session, code: str, readers: str = "parents", *regions: str, advisory: str = "say-no") -> int:
@@ -37,15 +53,20 @@ def a_message(session: Session, code: str, readers: str = "parents", *regions: s
     )
     session.add(row)
     session.flush()
+    papers = some_words()
+    source = papers.library.advisory(advisory)
     for region in regions or ("GR",):
+        page = official_page(
+            papers.renderer, source, Readers(readers), source.source_language, region, papers.context, frame=""
+        )
         session.add(
             Variant(
                 campaign_id=row.id,
                 channel="email",
                 readers=readers,
-                language="en",
+                language=source.source_language,
                 region=region,
-                content={},
+                content={PAGE: asdict(page)} if page else {},
                 digest="d",
                 created_at=NOW,
             )
@@ -127,3 +148,50 @@ def test_young_peoples_page_has_a_way_out(door: TestClient) -> None:
     assert 'id="leave"' in door.get("/v/Y0VNG123").text
     assert 'id="leave"' not in door.get("/v/ABCD1234").text
     assert door.get("/static/leave.js").status_code == 200
+
+
+def _with_other_words(of: WebParts, folder: Path, words: str) -> WebParts:
+    """The same house after somebody has changed a Greek file of an advisory."""
+    advisories = copytree(ROOT / "templates" / "advisories", folder / "advisories")
+    file = advisories / "say-no" / "parents" / "el" / "email.md"
+    file.write_text(f"{file.read_text(encoding='utf-8')}\n{words}\n", encoding="utf-8")
+    library = Library.load(advisories, of.languages)
+    renderer = Renderer(library, of.atlas, ROOT / "templates" / "layouts")
+    return replace(of, library=library, renderer=renderer)
+
+
+def test_the_page_shows_what_was_approved_after_the_files_have_changed(
+    door: TestClient, database: Database, keyring: Keyring, tmp_path: Path
+) -> None:
+    approved = door.get("/v/ABCD1234?lang=en&region=GR").text
+    letter = approved[approved.index("<article") : approved.index("</article>")]
+    changed = _with_other_words(parts(database, keyring), tmp_path, "Other words.")
+    with client(changed) as later:
+        assert letter in later.get("/v/ABCD1234?lang=en&region=GR").text
+        greek = later.get("/v/ABCD1234?lang=el").text
+    assert 'hreflang="el"' in approved
+    assert "hreflang" not in greek
+    assert "Other words." not in greek
+    assert '<article class="letter" lang="en"' in greek
+
+
+def test_the_page_outlives_its_advisory(door: TestClient, database: Database, keyring: Keyring) -> None:
+    now = parts(database, keyring)
+    emptied = Library({}, now.languages)
+    with client(replace(now, library=emptied)) as later:
+        assert '<article class="letter" lang="en"' in later.get("/v/ABCD1234").text
+    assert '<article class="letter" lang="el"' in door.get("/v/ABCD1234?lang=el").text
+
+
+def test_when_the_clock_of_contents_has_run_out_the_page_says_that_the_message_was_real(
+    door: TestClient, database: Database
+) -> None:
+    with database.transaction() as session:
+        campaign = session.get_one(Campaign, 1)
+        campaign.finished_at = NOW
+        session.flush()
+        assert prune_content(session, before=NOW + timedelta(days=1), now=NOW) == 1
+    page = door.get("/v/ABCD1234?lang=en")
+    assert page.status_code == 200
+    assert "Yes, this message is real" in page.text
+    assert "<article" not in page.text
