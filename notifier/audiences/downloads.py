@@ -32,6 +32,11 @@ def last_import(session: Session, found: ContactList) -> int:
     newest = session.scalar(select(Import.id).where(Import.list_id == found.id).order_by(Import.id.desc()).limit(1))
     if newest is None:
         raise NotFound(f"Nothing was ever imported into {found.code}")
+    if session.scalar(select(ImportRow.row).where(ImportRow.import_id == newest).limit(1)) is None:
+        raise NotFound(
+            f"The rows of the last upload of {found.code} are no longer kept ([retention] uploads_days), or it had "
+            "none; import the file again to see its verdicts"
+        )
     return newest
 
 

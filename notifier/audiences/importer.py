@@ -53,7 +53,7 @@ def begin(
     session: Session, found: ContactList, *, file_name: str, digest: str, mode: ImportMode, actor: str, now: datetime
 ) -> int:
     """Start an import of a file into a list, in place of any that was only shown; return its id."""
-    _hold(session, found.id)
+    hold(session, found.id)
     overtaken = select(Import.id).where(Import.list_id == found.id)
     session.execute(
         delete(ImportRow)
@@ -105,7 +105,7 @@ def settle(session: Session, import_id: int, settings: ImportSettings) -> Differ
     Raises Conflict if another upload of the list has begun since, which took the rows of this one away.
     """
     started = session.get_one(Import, import_id)
-    _hold(session, started.list_id)
+    hold(session, started.list_id)
     session.refresh(started)
     if started.status != ImportStatus.READING:
         raise Conflict("Another upload of this list has begun in the meantime; import the file again")
@@ -160,7 +160,7 @@ def carry_out(
     """
     asked = session.get(Import, import_id)
     if asked is not None:
-        _hold(session, asked.list_id)
+        hold(session, asked.list_id)
         session.refresh(asked)
     if asked is None or asked.status != ImportStatus.SHOWN:
         raise NotFound("This import is no longer waiting: it was carried out or overtaken; import the file again")
@@ -174,7 +174,7 @@ def carry_out(
     return shown
 
 
-def _hold(session: Session, list_id: int) -> None:
+def hold(session: Session, list_id: int) -> None:
     """Make every other step of an upload of this list wait until this one is committed."""
     session.execute(select(ContactList.id).where(ContactList.id == list_id).with_for_update())
 

@@ -82,6 +82,11 @@ def _check_fit(wish: Draft, advisory: Advisory, audience: Audience, papers: Pape
             f"The advisory {advisory.name} has no text for {audience.readers}, who are the readers of the audience "
             f"{audience.name}; it has texts for {', '.join(advisory.readers)}"
         )
+    if audience.topics and advisory.topic not in audience.topics:
+        raise Conflict(
+            f"The audience {audience.name} may be written to about {', '.join(audience.topics)} only; the advisory "
+            f"{advisory.name} is about {advisory.topic}. Choose another audience, or add the topic to its file"
+        )
     for channel in wish.channels.channels:
         if channel not in advisory.channels:
             raise Invalid(f"The advisory {advisory.name} has no text for the channel {channel}")

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from notifier.audiences.retention import prune_uploads
 from notifier.delivery.retention import prune_addresses, prune_content
 from notifier.tracking import allowances, signups
 from notifier.tracking.models import InboundMessage, ProviderEvent
@@ -21,13 +22,15 @@ class RetentionSettings:
 
     `addresses_days`: addresses and names on the deliveries of a campaign, from its end. `content_days`: its rendered
     messages. `events_days`: what providers told, with their own words. `messages_days`: what people wrote, once read.
-    `step_rows`: how many rows one step takes away at most.
+    `uploads_days`: the rows of a list's last upload, with what was said about each. `step_rows`: how many rows one step
+    takes away at most.
     """
 
     addresses_days: int = 90
     content_days: int = 400
     events_days: int = 30
     messages_days: int = 180
+    uploads_days: int = 30
     step_rows: int = 5_000
 
 
@@ -36,6 +39,7 @@ def prune(session: Session, settings: RetentionSettings, *, now: datetime) -> in
     steps = (
         prune_events(session, before=now - timedelta(days=settings.events_days), limit=settings.step_rows),
         prune_messages(session, before=now - timedelta(days=settings.messages_days), limit=settings.step_rows),
+        prune_uploads(session, before=now - timedelta(days=settings.uploads_days), limit=settings.step_rows),
         prune_addresses(session, before=now - timedelta(days=settings.addresses_days), now=now),
         prune_content(session, before=now - timedelta(days=settings.content_days), now=now),
         signups.prune(session, now=now),
