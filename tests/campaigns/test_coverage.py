@@ -1,12 +1,14 @@
 """Coverage: counted before anybody approves, accepted by name, and asked again at approval."""
 
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
 from notifier.accounts import users
 from notifier.accounts.models import UserRole
-from notifier.campaigns import desk, lifecycle
+from notifier.campaigns import desk, lifecycle, schedule
 from notifier.campaigns.approval import fingerprint
 from notifier.campaigns.coverage import Proof, coverage_of
 from notifier.kit.db import Database
@@ -91,3 +93,22 @@ def test_a_campaign_that_reaches_nobody_cannot_be_submitted(database: Database, 
         campaign_id = make_campaign(session, officer, now).id
     with pytest.raises(Conflict, match="reaches nobody"):
         _submit(database, campaign_id, proof, now)
+
+
+def test_an_audience_for_some_topics_is_not_drafted_for_another(
+    database: Database, proof: Proof, tmp_path: Path, now: datetime
+) -> None:
+    said = 'title = "Parents in Victoria"\nreaders = "parents"\ntopics = ["{}"]\n'
+    (tmp_path / "about-bullying.toml").write_text(said.format("bullying"))
+    (tmp_path / "about-blackmail.toml").write_text(said.format("online-blackmail"))
+    papers = replace(proof.papers, audiences_folder=tmp_path)
+    with database.transaction() as session:
+        by = make_user(session, "officer@police.example", UserRole.OFFICER, now)
+
+        def draft(audience: str) -> None:
+            wish = desk.Draft("online-blackmail", audience, ChannelPolicy.EMAIL, schedule.now_schedule())
+            desk.draft(session, wish, papers, by=by, now=now)
+
+        with pytest.raises(Conflict, match=r"about bullying only; the advisory online-blackmail is about"):
+            draft("about-bullying")
+        draft("about-blackmail")
