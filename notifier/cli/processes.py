@@ -94,12 +94,21 @@ def _socket(opened: House, host: str | None, port: int | None) -> socket.socket:
     web = opened.settings.web
     place = (host or web.host, web.port if port is None else port)
     try:
-        return socket.create_server(place)
+        return listen(place)
     except OSError as wrong:
         refuse(
             f"Cannot listen on {place[0]}:{place[1]}: {wrong.strerror}. Another program may be using it; choose "
             "another with --port, or stop the other one."
         )
+
+
+def listen(place: tuple[str, int]) -> socket.socket:
+    """Open the port the web answers on."""
+    listening = socket.create_server(place)
+    # asyncio sets this on the sockets it opens itself, and connections inherit it. Without it the body of every answer
+    # waits 40 ms until the other side says that the head has arrived (Nagle's algorithm and delayed acknowledgements).
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _check(opened: House) -> None:
