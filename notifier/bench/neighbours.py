@@ -100,7 +100,8 @@ class Neighbours:
     def start_sandbox(self) -> None:
         """Start the sandbox and wait until it answers."""
         port = str(self._ports[0])
-        self._sandbox = self._run("sandbox", "--port", port, "--webhook-url", self.web_url, *self._sandbox_options)
+        where = ("--port", port, "--smtp-port", str(self.smtp_port), "--webhook-url", self.web_url)
+        self._sandbox = self._run("sandbox", *where, *self._sandbox_options)
         self._wait_for(f"{self.sandbox_url}/sandbox/counts")
 
     def start_parts(self) -> None:

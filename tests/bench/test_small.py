@@ -1,24 +1,8 @@
 """The other benchmarks at a size nobody would measure with."""
 
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from notifier.bench.ground import Kind, Workshop
 from notifier.bench.messages import sms, smtp
 from notifier.bench.running import Promptness
-from notifier.cli.setup import write_secrets
-
-
-@pytest.fixture
-def shop() -> Iterator[Workshop]:
-    folder = Path(tempfile.mkdtemp(prefix="notifier-bench-"))
-    yield Workshop(folder, os.environ, write_secrets, lambda _sentence: None)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_text_messages_are_handed_over_beside_the_bare_sdk(shop: Workshop) -> None:
