@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import case, literal
+from sqlalchemy import case, literal, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -48,15 +48,16 @@ def overtake(session: Session, rates: Sequence[Rate], amount: int, *, now: datet
 
 def reserve_soon(session: Session, rate: Rate, amount: int, *, within_s: float, now: datetime) -> float:
     """As `reserve`, but take nothing if the wait would be longer than `within_s`; return the wait all the same."""
-    with session.begin_nested() as savepoint:
-        wait = reserve(session, [rate], amount, now=now)
-        if wait > within_s:
-            savepoint.rollback()
+    wait = reserve(session, [rate], amount, now=now)
+    if wait > within_s:
+        # The row has been ours since the line above, so giving back is exact.
+        back = update(Pace).where(Pace.scope == rate.scope).values(free_at_us=Pace.free_at_us - _cost(rate, amount))
+        session.execute(back, execution_options={"synchronize_session": False})
     return wait
 
 
 def _reserve(session: Session, rate: Rate, amount: int, now_us: int) -> float:
-    cost = round(amount * rate.weight * _MICROSECONDS / rate.per_second)
+    cost = _cost(rate, amount)
     earliest = now_us - round(rate.burst_s * _MICROSECONDS)
     upsert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(Pace)
     begun = case((Pace.free_at_us > earliest, Pace.free_at_us), else_=literal(earliest))
@@ -66,3 +67,8 @@ def _reserve(session: Session, rate: Rate, amount: int, now_us: int) -> float:
         .returning(Pace.free_at_us)
     )
     return max(0.0, (int(free_at_us or 0) - cost - now_us) / _MICROSECONDS)
+
+
+def _cost(rate: Rate, amount: int) -> int:
+    """Return how long so many messages occupy a scope, in microseconds."""
+    return round(amount * rate.weight * _MICROSECONDS / rate.per_second)
