@@ -38,6 +38,7 @@ def draft(session: Session, wish: Draft, papers: Papers, *, by: User, now: datet
     audience = papers.audience(wish.audience)
     _check_fit(wish, advisory, audience, papers)
     wish.options.check(urgent=wish.urgent)
+    _check_end(wish, now)
     return lifecycle.create(
         session,
         advisory=advisory.name,
@@ -74,6 +75,20 @@ def look_again(session: Session, campaign_id: int, proof: Proof, *, now: datetim
     campaign = lifecycle.find(session, campaign_id)
     refuse_unaccepted(session, campaign, proof, now=now)
     return fingerprint(campaign, proof.papers, today=now.date())
+
+
+def _check_end(wish: Draft, now: datetime) -> None:
+    """Refuse an end before the beginning: such a campaign would hold back everybody without a word."""
+    end = wish.expires_at
+    if end is None:
+        return
+    if end <= now:
+        raise Invalid(
+            f"The campaign would have expired already at {end.isoformat()}; give a time that is still to come"
+        )
+    begin = wish.schedule.get("start", wish.schedule).get("at")
+    if begin is not None and end <= datetime.fromisoformat(begin):
+        raise Invalid(f"The campaign would expire at {end.isoformat()}, before it goes out at {begin}")
 
 
 def _check_fit(wish: Draft, advisory: Advisory, audience: Audience, papers: Papers) -> None:

@@ -7,6 +7,10 @@ from typing import Any
 from notifier.content.languages import canonical
 from notifier.kit.errors import Invalid
 
+# Beyond any campaign there will be; a mistyped number is refused here and not by a clock or a column.
+MOST_RECIPIENTS = 1_000_000_000
+LONGEST_WAIT_S = 30 * 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -29,8 +33,10 @@ class Options:
 
     def check(self, *, urgent: bool) -> None:
         """Raise Invalid if the choices cannot be."""
-        if self.canary_first < 0 or self.canary_wait_s < 0 or self.max_per_minute < 0 or self.sms_after_bounce_s < 0:
-            raise Invalid("A number of recipients, messages or minutes cannot be less than nothing")
+        if not (0 <= self.canary_first <= MOST_RECIPIENTS and 0 <= self.max_per_minute <= MOST_RECIPIENTS):
+            raise Invalid(f"A number of recipients or messages lies between 0 and {MOST_RECIPIENTS}")
+        if not (0 <= self.canary_wait_s <= LONGEST_WAIT_S and 0 <= self.sms_after_bounce_s <= LONGEST_WAIT_S):
+            raise Invalid(f"A campaign waits for at most {LONGEST_WAIT_S // 86_400} days after its first messages")
         if self.canary_yes and not self.canary_first:
             raise Invalid("A yes after the first recipients was asked for, but not how many go first (--canary N)")
         if self.second_language and canonical(self.second_language) is None:

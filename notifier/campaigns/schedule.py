@@ -19,6 +19,9 @@ Schedule = dict[str, Any]
 
 # A staggered campaign goes out in slots; more of them would make waves of a handful of people.
 FEWEST_SLOTS, MOST_SLOTS = 2, 1_000
+LONGEST_SPREAD = timedelta(days=366)
+# Nobody plans further ahead; a later year is a slip of the finger, and nobody would notice that nothing goes out.
+FARTHEST = timedelta(days=2 * 366)
 _SLOTS_PER_HOUR = 4
 
 
@@ -41,19 +44,21 @@ def now_schedule() -> Schedule:
 
 
 def at_schedule(moment: datetime, *, now: datetime) -> Schedule:
-    """Return the schedule "at this moment". Raises Invalid if the moment has passed."""
+    """Return the schedule "at this moment". Raises Invalid if the moment has passed or is years away."""
     if moment <= now:
         raise Invalid(
             f"{moment.isoformat()} has passed; give a time that is still to come, or leave it out to send now"
         )
+    _refuse_years_away(moment, now)
     return {"kind": "at", "at": moment.isoformat()}
 
 
 def local_schedule(day: date, hour: time, *, zones: Sequence[str], now: datetime) -> Schedule:
     """Return the schedule "at this hour where the recipient is", one wave for each time zone.
 
-    Raises Invalid if the hour has passed in every one of `zones`.
+    Raises Invalid if the hour has passed in every one of `zones`, or is years away.
     """
+    _refuse_years_away(datetime.combine(day, hour, UTC), now)
     if all(local_moment(day, hour, zone) <= now for zone in zones):
         raise Invalid(f"{day} {hour:%H:%M} has passed everywhere this campaign goes; give a later day or hour")
     return {"kind": "local", "date": day.isoformat(), "time": hour.strftime("%H:%M")}
@@ -61,9 +66,10 @@ def local_schedule(day: date, hour: time, *, zones: Sequence[str], now: datetime
 
 def staggered_schedule(start: Schedule, *, over: timedelta, slots: int) -> Schedule:
     """Return the schedule "spread evenly over a period", in so many slots, beginning when `start` says."""
-    if not FEWEST_SLOTS <= slots <= MOST_SLOTS or over <= timedelta(0):
+    if not FEWEST_SLOTS <= slots <= MOST_SLOTS or not timedelta(0) < over <= LONGEST_SPREAD:
         raise Invalid(
-            f"A staggered campaign goes out in {FEWEST_SLOTS} to {MOST_SLOTS} slots over a period longer than nothing"
+            f"A staggered campaign goes out in {FEWEST_SLOTS} to {MOST_SLOTS} slots over a period longer than nothing "
+            f"and of at most {LONGEST_SPREAD.days} days"
         )
     return {"kind": "staggered", "start": start, "over_s": over.total_seconds(), "slots": slots}
 
@@ -88,9 +94,15 @@ def recurring_schedule(cron: str, *, zone: str, every_weeks: int, until: datetim
     """Return the schedule "again and again until": a cron line in a time zone, of which every n-th week counts."""
     if until <= now:
         raise Invalid(f"The end of the recurring schedule, {until.isoformat()}, has passed")
+    _refuse_years_away(until, now)
     if every_weeks < 1:
         raise Invalid("A recurring schedule takes place every week, or every so many weeks: give 1 or more")
     return {"kind": "recurring", "cron": cron, "zone": zone, "every_weeks": every_weeks, "until": until.isoformat()}
+
+
+def _refuse_years_away(moment: datetime, now: datetime) -> None:
+    if moment > now + FARTHEST:
+        raise Invalid(f"{moment.isoformat()} is more than {FARTHEST.days // 366} years away; is the year right?")
 
 
 def local_moment(day: date, hour: time, zone: str) -> datetime:

@@ -18,7 +18,7 @@ from notifier.content.library import Advisory
 from notifier.content.preview import Shown
 from notifier.content.render import RenderContext, Renderer
 from notifier.kit.clock import utc_now
-from notifier.kit.errors import Invalid, NotFound
+from notifier.kit.errors import Conflict, Invalid, NotFound
 from notifier.vocabulary import Channel, Readers
 
 app = typer.Typer(help="Advisories: their texts, their review, their looks.", no_args_is_help=True)
@@ -152,7 +152,7 @@ def preview_texts(
 ) -> None:
     """Show what a reader will really get, as text here or as HTML, text and pages in a folder."""
     with house() as opened:
-        words, context = open_words(opened), replace(preview_context(opened), second_language=below or "")
+        words, context = open_words(opened), replace(preview_context(opened), second_language=_tag(below) or "")
     renderer = words.renderer(words.library())
     if everything:
         shown = _everything(renderer, name, context)
@@ -181,12 +181,12 @@ def _one_reader(
     context: RenderContext,
 ) -> list[Shown]:
     code = region or _first_region(renderer, advisory)
-    place = renderer.atlas.region(code)
-    if language is not None and canonical(language) is None:
-        raise typer.BadParameter(f"{language!r} is not a language tag; write for example vi or zh-Hant-HK")
+    place, wanted = renderer.atlas.region(code), _tag(language)
+    if not any(renderer.atlas.belongs(code, group) for group in advisory.regions):
+        raise Conflict(f"The advisory {advisory.name!r} is for {', '.join(advisory.regions)}; nobody in {code} gets it")
     shown = []
     for channel in channels:
-        choice = renderer.library.choose(advisory, readers, channel, language, place)
+        choice = renderer.library.choose(advisory, readers, channel, wanted, place)
         if choice is None:
             continue
         shown.append(preview.show(renderer, advisory, readers, channel, choice, code, context))
@@ -194,6 +194,13 @@ def _one_reader(
         meant = ", ".join(advisory.readers)
         raise NotFound(f"The advisory {advisory.name!r} has no text for {readers}; it is for {meant}")
     return shown
+
+
+def _tag(language: str | None) -> str | None:
+    """Return a language tag as it was typed. Anything else is wrong usage."""
+    if language is not None and canonical(language) is None:
+        raise typer.BadParameter(f"{language!r} is not a language tag; write for example vi or zh-Hant-HK")
+    return language
 
 
 def _everything(renderer: Renderer, name: str | None, context: RenderContext) -> list[Shown]:

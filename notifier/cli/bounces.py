@@ -15,7 +15,7 @@ import typer
 from notifier.bootstrap import House
 from notifier.cli.frame import JsonFlag, house, print_json, progress, say
 from notifier.kit.clock import utc_now
-from notifier.kit.errors import NotFound
+from notifier.kit.errors import Invalid, NotFound
 from notifier.providers.mail_reports import read_mail
 from notifier.tracking import inbound, inbox
 from notifier.vocabulary import EventKind
@@ -76,9 +76,21 @@ def _mails(folder: Path | None) -> Iterator[bytes]:
         return
     if not folder.exists():
         raise NotFound(f"There is no mail folder {folder}; name a Maildir or an mbox file")
+    _refuse_other_things(folder)
     box: mailbox.Mailbox[mailbox.Message] = (
         mailbox.Maildir(folder, create=False) if folder.is_dir() else mailbox.mbox(folder, create=False)
     )
     with closing(box):
         for key in box.iterkeys():
             yield box.get_bytes(key)
+
+
+def _refuse_other_things(folder: Path) -> None:
+    """Refuse what is no mail folder; the library would find no mail in it, and nobody would notice."""
+    if folder.is_dir():
+        fits = all((folder / part).is_dir() for part in ("cur", "new"))
+    else:
+        with folder.open("rb") as file:
+            fits = file.read(5) in {b"", b"From "}
+    if not fits:
+        raise Invalid(f"{folder} is neither a Maildir (a folder with cur and new) nor an mbox file")

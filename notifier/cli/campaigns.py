@@ -15,7 +15,7 @@ from notifier.campaigns.models import Campaign
 from notifier.campaigns.options import Options
 from notifier.campaigns.zones import zones_of
 from notifier.cli import schedules
-from notifier.cli.frame import ActorOption, JsonFlag, house, moment, print_json, print_table, say
+from notifier.cli.frame import ActorOption, IdArgument, JsonFlag, house, moment, print_json, print_table, say
 from notifier.cli.reconcile import reconcile
 from notifier.cli.reports import report
 from notifier.delivery import control, doubt
@@ -112,7 +112,7 @@ def create(
 
 
 @app.command()
-def coverage(campaign_id: int, as_json: JsonFlag = False) -> None:
+def coverage(campaign_id: IdArgument, as_json: JsonFlag = False) -> None:
     """Show what every recipient would really get, and what stands in the way."""
     now = utc_now()
     with house() as opened, opened.database.reading() as session:
@@ -131,7 +131,7 @@ def coverage(campaign_id: int, as_json: JsonFlag = False) -> None:
 
 @app.command()
 def submit(
-    campaign_id: int,
+    campaign_id: IdArgument,
     actor: ActorOption,
     accept: Annotated[
         list[str] | None, typer.Option(help="A finding you answer for: its key, or a rule; as often as needed.")
@@ -148,7 +148,7 @@ def submit(
 
 
 @app.command()
-def approve(campaign_id: int, actor: ActorOption, as_json: JsonFlag = False) -> None:
+def approve(campaign_id: IdArgument, actor: ActorOption, as_json: JsonFlag = False) -> None:
     """Approve what was submitted; it goes out at its time."""
     now = utc_now()
     with house() as opened, opened.database.transaction() as session:
@@ -167,7 +167,7 @@ def approve(campaign_id: int, actor: ActorOption, as_json: JsonFlag = False) -> 
 
 
 @app.command("return")
-def send_back(campaign_id: int, actor: ActorOption, reason: ReasonOption, as_json: JsonFlag = False) -> None:
+def send_back(campaign_id: IdArgument, actor: ActorOption, reason: ReasonOption, as_json: JsonFlag = False) -> None:
     """Return a submitted campaign to its officer."""
     with house() as opened, opened.database.transaction() as session:
         by = users.find(session, actor)
@@ -176,7 +176,7 @@ def send_back(campaign_id: int, actor: ActorOption, reason: ReasonOption, as_jso
 
 
 @app.command()
-def pause(campaign_id: int, actor: ActorOption, reason: ReasonOption = "", as_json: JsonFlag = False) -> None:
+def pause(campaign_id: IdArgument, actor: ActorOption, reason: ReasonOption = "", as_json: JsonFlag = False) -> None:
     """Stop sending until somebody resumes."""
     with house() as opened, opened.database.transaction() as session:
         by = users.find(session, actor)
@@ -185,7 +185,7 @@ def pause(campaign_id: int, actor: ActorOption, reason: ReasonOption = "", as_js
 
 
 @app.command()
-def resume(campaign_id: int, actor: ActorOption, as_json: JsonFlag = False) -> None:
+def resume(campaign_id: IdArgument, actor: ActorOption, as_json: JsonFlag = False) -> None:
     """Go on after a pause or a hold."""
     with house() as opened, opened.database.transaction() as session:
         campaign = control.resume(session, campaign_id, by=users.find(session, actor), now=utc_now())
@@ -193,7 +193,7 @@ def resume(campaign_id: int, actor: ActorOption, as_json: JsonFlag = False) -> N
 
 
 @app.command("go-on")
-def go_on(campaign_id: int, actor: ActorOption, as_json: JsonFlag = False) -> None:
+def go_on(campaign_id: IdArgument, actor: ActorOption, as_json: JsonFlag = False) -> None:
     """Send to the rest of a campaign whose first recipients have gone ahead."""
     with house() as opened, opened.database.transaction() as session:
         campaign = control.go_on(session, campaign_id, by=users.find(session, actor), now=utc_now())
@@ -201,7 +201,7 @@ def go_on(campaign_id: int, actor: ActorOption, as_json: JsonFlag = False) -> No
 
 
 @app.command()
-def cancel(campaign_id: int, actor: ActorOption, reason: ReasonOption = "", as_json: JsonFlag = False) -> None:
+def cancel(campaign_id: IdArgument, actor: ActorOption, reason: ReasonOption = "", as_json: JsonFlag = False) -> None:
     """End a campaign for good; what has left stays sent."""
     with house() as opened, opened.database.transaction() as session:
         by = users.find(session, actor)
@@ -211,7 +211,7 @@ def cancel(campaign_id: int, actor: ActorOption, reason: ReasonOption = "", as_j
 
 @app.command()
 def resolve(
-    campaign_id: int,
+    campaign_id: IdArgument,
     actor: ActorOption,
     sent: Annotated[bool, typer.Option("--sent", help="The provider took it: count it as accepted.")] = False,
     resend: Annotated[bool, typer.Option("--resend", help="The provider never had it: send it again.")] = False,
@@ -233,7 +233,7 @@ def resolve(
 
 @app.command()
 def withdraw(
-    campaign_id: int,
+    campaign_id: IdArgument,
     reason: ReasonOption,
     actor: ActorOption,
     replaced_by: Annotated[str | None, typer.Option(help="The code of the corrected message.")] = None,
@@ -262,7 +262,7 @@ def show_all(as_json: JsonFlag = False) -> None:
 
 
 @app.command()
-def show(campaign_id: int, as_json: JsonFlag = False) -> None:
+def show(campaign_id: IdArgument, as_json: JsonFlag = False) -> None:
     """Show one campaign and how far it is."""
     with house() as opened, opened.database.reading() as session:
         campaign = _as_dict(lifecycle.find(session, campaign_id))
@@ -278,7 +278,7 @@ def show(campaign_id: int, as_json: JsonFlag = False) -> None:
 
 @app.command()
 def deliveries(
-    campaign_id: int,
+    campaign_id: IdArgument,
     status: Annotated[DeliveryStatus | None, typer.Option(help="Only these.")] = None,
     channel: Annotated[Channel | None, typer.Option(help="Only these.")] = None,
     after: Annotated[int, typer.Option(help="Begin after this delivery id.")] = 0,

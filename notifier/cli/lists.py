@@ -17,6 +17,7 @@ from notifier.audiences.verdicts import Verdict
 from notifier.bootstrap import House
 from notifier.cli.frame import ActorOption, JsonFlag, house, print_json, print_table, progress, say
 from notifier.kit.errors import Conflict, Invalid
+from notifier.kit.files import whole_file
 from notifier.kit.sheets import write_csv
 from notifier.vocabulary import Readers
 
@@ -178,7 +179,7 @@ def verdicts(
     every: Annotated[bool, typer.Option("--every", help="Also the rows there is nothing to say about.")] = False,
 ) -> None:
     """Write what was said about each row of the last upload: row, column, value, reason, remedy."""
-    with house() as opened, opened.database.reading() as session, out.open("w", encoding="utf-8", newline="") as file:
+    with house() as opened, opened.database.reading() as session, whole_file(out) as file:
         import_id = downloads.last_import(session, lists.find_list(session, code))
         rows = downloads.verdicts(session, import_id)
         wanted = rows if every else (row for row in rows if row.verdict != Verdict.ACCEPTED)
@@ -227,6 +228,6 @@ def sample(
 ) -> None:
     """Write a made-up list of any size."""
     people = samples.sample(rows, seed, region)
-    with out.open("w", encoding="utf-8", newline="") as file, progress() as bar:
+    with whole_file(out) as file, progress() as bar:
         written = write_csv(file, samples.HEADER, bar.track(people, total=rows, description=f"Making {out.name}"))
     say(f"Wrote {written} made-up people to {out}.")

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from notifier.bootstrap import House, is_loopback
 from notifier.campaigns import lifecycle
-from notifier.cli.frame import JsonFlag, house, print_json, print_table, say
+from notifier.cli.frame import IdArgument, JsonFlag, house, print_json, print_table, say
 from notifier.kit.errors import Conflict
 from notifier.kit.tokens import Purpose
 from notifier.providers.base import ListsRecord, SettledBy
@@ -27,7 +27,7 @@ from notifier.vocabulary import Channel
 _TIMEOUT_S = 30.0
 
 
-def reconcile(campaign_id: int, as_json: JsonFlag = False) -> None:
+def reconcile(campaign_id: IdArgument, as_json: JsonFlag = False) -> None:
     """Compare a campaign's ledger with its providers' own record; exit 1 if they differ."""
     with house() as opened, opened.database.reading() as session:
         lifecycle.find(session, campaign_id)

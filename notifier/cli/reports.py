@@ -14,10 +14,11 @@ import orjson
 import typer
 
 from notifier.accounts import audit, users
-from notifier.cli.frame import ActorOption, JsonFlag, house, print_json, print_table, say
+from notifier.cli.frame import ActorOption, IdArgument, JsonFlag, house, print_json, print_table, say
 from notifier.delivery.status import DeliveryStatus
 from notifier.kit.clock import utc_now
 from notifier.kit.db import Database
+from notifier.kit.files import whole_file
 from notifier.kit.sheets import write_csv
 from notifier.reports import paper
 from notifier.reports.progress import DeliveryLine, deliveries
@@ -44,7 +45,7 @@ OutOption = Annotated[Path | None, typer.Option("--out", help="Write to this fil
 
 @app.command()
 def report(
-    campaign_id: int,
+    campaign_id: IdArgument,
     form: Annotated[
         Format, typer.Option("--format", help="table, csv, json or html (one printable page).")
     ] = Format.TABLE,
@@ -60,7 +61,7 @@ def report(
             else school_report(session, campaign_id, school, now=now)
         )
     if out is not None:
-        with out.open("w", encoding="utf-8", newline="") as file:
+        with whole_file(out) as file:
             _write(made, form, file)
         say(f"Written to {out}.")
     elif form is Format.TABLE:
@@ -71,7 +72,7 @@ def report(
 
 @app.command()
 def recipients(
-    campaign_id: int,
+    campaign_id: IdArgument,
     actor: ActorOption,
     status: Annotated[DeliveryStatus | None, typer.Option(help="Only these.")] = None,
     school: Annotated[int | None, typer.Option(help="Only those reached through this list (its number).")] = None,
@@ -90,7 +91,7 @@ def recipients(
         if out is None:
             write_csv(sys.stdout, header, lines)
             return
-        with out.open("w", encoding="utf-8", newline="") as file:
+        with whole_file(out) as file:
             count = write_csv(file, header, lines)
         say(f"{count} recipients written to {out}.")
 
@@ -109,7 +110,7 @@ def messages(as_json: JsonFlag = False) -> None:
 
 
 @app.command()
-def read(message_id: int, actor: ActorOption) -> None:
+def read(message_id: IdArgument, actor: ActorOption) -> None:
     """Say that you have read a message and done what it asks."""
     with house() as opened, opened.database.transaction() as session:
         by = users.find(session, actor)
@@ -133,7 +134,7 @@ def open_requests(as_json: JsonFlag = False) -> None:
 
 
 @app.command("done")
-def request_done(request_id: int, actor: ActorOption) -> None:
+def request_done(request_id: IdArgument, actor: ActorOption) -> None:
     """Say that a request was carried out."""
     with house() as opened, opened.database.transaction() as session:
         by = users.find(session, actor)

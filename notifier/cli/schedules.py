@@ -80,7 +80,10 @@ def _spread(text: str) -> tuple[timedelta, int]:
     found = _SPREAD.fullmatch(text.replace(" ", ""))
     if found is None:
         raise typer.BadParameter(f"{text!r} is no spread; write a period and a number of slots, as 2h/8 or 90m/6")
-    return timedelta(**{_UNITS[found[2]]: float(found[1])}), int(found[3])
+    try:
+        return timedelta(**{_UNITS[found[2]]: float(found[1])}), int(found[3])
+    except OverflowError as wrong:
+        raise typer.BadParameter(f"{text!r} is longer than a calendar; write for example 2h/8") from wrong
 
 
 def _recurring(typed: Typed, now: datetime) -> Schedule:

@@ -97,6 +97,7 @@ _CHECKS: dict[str, Callable[[House], object]] = {
     "address secret": lambda opened: opened.address_secret,
     "languages": lambda opened: opened.languages,
     "regions and advisories": lambda opened: opened.papers,
+    "rules for texts": lambda opened: opened.proof,
     "audiences": lambda opened: [opened.papers.audience(name) for name in opened.audience_names()],
     "providers": lambda opened: opened.providers,
 }

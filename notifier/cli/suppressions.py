@@ -12,6 +12,7 @@ from notifier.audiences.reading import open_sheet
 from notifier.cli.frame import ActorOption, JsonFlag, house, print_json, print_table, say
 from notifier.cli.recipients import CountryOption
 from notifier.kit.errors import Conflict
+from notifier.kit.files import whole_file
 from notifier.kit.sheets import write_csv
 from notifier.vocabulary import SuppressionReason
 
@@ -108,6 +109,6 @@ def import_(
 @app.command()
 def export(out: Annotated[Path, typer.Option(help="The CSV file to write.")]) -> None:
     """Write every suppression to a CSV file: the address where it is known, else its keyed hash alone."""
-    with house() as opened, opened.database.reading() as session, out.open("w", encoding="utf-8", newline="") as file:
+    with house() as opened, opened.database.reading() as session, whole_file(out) as file:
         written = write_csv(file, suppressions.Listed._fields, suppressions.listed(session, None))
     say(f"Wrote {written} suppressions to {out}.")

@@ -53,6 +53,12 @@ class QuietSettings:
     email_from: str = ""
     email_until: str = ""
 
+    def __post_init__(self) -> None:
+        """Raise Invalid at once for what is no time, and not when the first message is about to leave."""
+        for text in (self.sms_from, self.sms_until, self.email_from, self.email_until):
+            if text:
+                _clock(text)
+
     def hours(self, channel: Channel, region: Region) -> Hours | None:
         """Return the quiet hours of a channel in a region. Raises Invalid if a setting is no time."""
         own = region.quiet_hours.get(channel)

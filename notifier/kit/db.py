@@ -4,6 +4,7 @@ Rooms take a `Session` first and never commit. `transaction()` is opened in web,
 differ here and in `delivery/queue.py`, nowhere else.
 """
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -40,6 +41,9 @@ from notifier.kit.errors import Invalid, NotifierError
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 
 SQLITE_BUSY_TIMEOUT_S = 30.0
+
+# Any number will do, as long as nobody else takes it: the lock under which migrations run.
+_MIGRATION_LOCK = 7_260_034
 
 
 def _json(value: object) -> str:
@@ -89,7 +93,7 @@ class Base(DeclarativeBase):
 
 
 class DatabaseUnavailable(NotifierError):
-    """The database named in the settings cannot be reached."""
+    """The database named in the settings cannot be reached, or not be used as it is."""
 
 
 class Database:
@@ -135,6 +139,15 @@ class Database:
         finally:
             if taken and self._turn is not None:
                 self._turn.release()
+
+    @contextmanager
+    def changing(self) -> Iterator[Connection]:
+        """Open a connection for migrations, which change tables; committed at the end."""
+        with _reachable(self.engine), self.engine.begin() as connection:
+            if not self.is_sqlite:
+                # SQLite lets in one writer at a time; here the second of two must wait to see what the first has done.
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            yield connection
 
     def close(self) -> None:
         """Give back every connection."""
@@ -286,10 +299,37 @@ def refresh_statistics(session: Session, *tables: type[Base]) -> None:
 def _reachable(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except OperationalError as wrong:
-        if wrong.connection_invalidated or "connect" in str(wrong.orig) or "open database" in str(wrong.orig):
-            raise DatabaseUnavailable(
-                f"The database {engine.url.render_as_string(hide_password=True)} cannot be reached: "
-                f"{str(wrong.orig).strip().splitlines()[0]}. Check NOTIFIER_DATABASE_URL, or run `notifier init`."
-            ) from wrong
-        raise
+    except DBAPIError as wrong:
+        said = str(wrong.orig).strip().partition("\n")[0]
+        trouble = next((trouble for sign, trouble in _TROUBLES if sign.search(said)), None)
+        if wrong.connection_invalidated:
+            trouble = trouble or _UNREACHABLE
+        if trouble is None:
+            raise
+        url = engine.url.render_as_string(hide_password=True)
+        raise DatabaseUnavailable(f"The database {url} {trouble.format(said=said)}") from wrong
+
+
+_UNREACHABLE = "cannot be reached: {said}. Check NOTIFIER_DATABASE_URL, or run `notifier init`."
+
+# What the two databases say when the place is wrong and not the statement, and what can be done about it.
+_TROUBLES = (
+    (re.compile("connect|open database"), _UNREACHABLE),
+    (
+        re.compile(r"no such (table|column)|(relation|column) .* does not exist"),
+        "does not fit this program: {said}. Run `notifier init`, which makes it or brings it up to date.",
+    ),
+    (
+        re.compile("readonly database|read-only transaction"),
+        "cannot be written to: {said}. Give the user who runs Notifier the right to write it.",
+    ),
+    (
+        re.compile("database is locked"),
+        "is in use by another program, which did not let go of it in time. Try again when that one has ended.",
+    ),
+    (
+        re.compile("not a database|malformed"),
+        "cannot be read: {said}. Bring it back from its backup, or name another with NOTIFIER_DATABASE_URL.",
+    ),
+    (re.compile("is full|No space left"), "has no room left: {said}. Make room on its disk and try again."),
+)

@@ -17,7 +17,7 @@ def test_only_what_was_chosen_is_kept_and_read_again() -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (Options(canary_first=-1), "less than nothing"),
+        (Options(canary_first=-1), "lies between 0"),
         (Options(canary_yes=True), "how many go first"),
         (Options(override_quiet_hours=True), "urgent"),
     ],
