@@ -18,7 +18,9 @@ from notifier.cli import schedules
 from notifier.cli.frame import ActorOption, IdArgument, JsonFlag, house, moment, print_json, print_table, say
 from notifier.cli.reconcile import reconcile
 from notifier.cli.reports import report
-from notifier.delivery import control, doubt
+from notifier.delivery import control, doubt, waves
+from notifier.delivery.doubt import Doubt
+from notifier.delivery.models import Wave
 from notifier.delivery.status import DeliveryStatus
 from notifier.kit.clock import utc_now
 from notifier.reports import progress as reports
@@ -27,6 +29,9 @@ from notifier.vocabulary import Channel, ChannelPolicy
 app = typer.Typer(help="Draft, have approved, send and watch campaigns.", no_args_is_help=True)
 
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the audit trail.")]
+
+# So many waves or doubts are shown in a table; --json has them all.
+_SHOWN = 20
 
 # What an officer types for --channels; the two orders of "email,sms" mean the same.
 _CHANNELS = {
@@ -267,13 +272,18 @@ def show(campaign_id: IdArgument, as_json: JsonFlag = False) -> None:
     with house() as opened, opened.database.reading() as session:
         campaign = _as_dict(lifecycle.find(session, campaign_id))
         summary = reports.campaign_summary(session, campaign_id).as_dict()
+        due = [_wave(wave) for wave in waves.of_campaign(session, campaign_id)]
+        in_doubt = [_doubt(one, unknown) for one, unknown in doubt.of_campaign(session, campaign_id)]
     if as_json:
-        print_json(campaign | summary)
+        print_json(campaign | summary | {"waves": due, "in_doubt": in_doubt})
         return
     print_table(f"Campaign {campaign_id}", ["", ""], [[key, value] for key, value in campaign.items()])
     print_table("Deliveries", ["status", "count"], [[name, amount] for name, amount in summary["by_status"].items()])
     if summary["held_back"]:
         print_table("Not sent, and why", ["reason", "count"], [list(pair) for pair in summary["held_back"].items()])
+    for title, rows in (("When", due), ("In doubt: notifier campaigns resolve", in_doubt)):
+        if rows:
+            print_table(title, list(rows[0]), [list(row.values()) for row in rows[:_SHOWN]])
 
 
 @app.command()
@@ -303,6 +313,15 @@ def _people(session: Session, audience: Audience, policy: ChannelPolicy, now: da
     """Count the addresses a campaign will write to."""
     reach = count(session, audience, topic="", now=now)
     return sum(line.reachable for line in reach.channels if line.channel in policy.channels)
+
+
+def _wave(wave: Wave) -> dict[str, Any]:
+    return {"round": wave.occurrence, "due_at": _iso(wave.due_at), "status": wave.status, "scope": wave.scope}
+
+
+def _doubt(one: Doubt, unknown: int) -> dict[str, Any]:
+    since = _iso(one.started_at)
+    return {"attempt": one.attempt_id, "provider": one.provider, "since": since, "unknown": unknown}
 
 
 def _tell(campaign: Campaign, as_json: bool, sentence: str) -> None:

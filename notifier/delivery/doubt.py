@@ -83,6 +83,13 @@ def open_doubts(session: Session, providers: Collection[str], *, limit: int = 50
     return [Doubt(*row) for row in session.execute(_open(limit).where(Attempt.provider.in_(providers)))]
 
 
+def of_campaign(session: Session, campaign_id: int) -> list[tuple[Doubt, int]]:
+    """Return the open doubts of a campaign, each with how many of its deliveries are unknown."""
+    wanted = _open(None).where(Attempt.campaign_id == campaign_id)
+    doubts = [Doubt(*row) for row in session.execute(wanted)]
+    return [(doubt, len(unknown_ids(session, doubt))) for doubt in doubts]
+
+
 def hold_fast(session: Session, doubt: Doubt) -> bool:
     """Lock an open doubt for this transaction; False if somebody else has it or has settled it."""
     locked = (

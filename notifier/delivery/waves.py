@@ -56,6 +56,11 @@ def open_waves(session: Session, campaign: Campaign, dues: Sequence[Due], *, occ
     session.flush()
 
 
+def of_campaign(session: Session, campaign_id: int) -> list[Wave]:
+    """Return the waves of a campaign in the order in which they are due."""
+    return list(session.scalars(select(Wave).where(Wave.campaign_id == campaign_id).order_by(Wave.due_at, Wave.id)))
+
+
 def release(session: Session, campaign_id: int, *, now: datetime) -> int:
     """Let the waves go that waited for a canary, each at its own time or now; return how many."""
     waiting = select(Wave).where(Wave.campaign_id == campaign_id, Wave.status == WaveStatus.WAITING)
