@@ -30,7 +30,7 @@ from notifier.kit.clock import Clock, utc_now
 from notifier.kit.db import Database
 from notifier.kit.errors import Invalid
 from notifier.kit.tokens import KEY_BYTES, Keyring
-from notifier.providers.base import Provider
+from notifier.providers.base import ErasedBy, Provider
 from notifier.providers.outbox import Outbox
 from notifier.providers.sendgrid import SendGrid
 from notifier.providers.smtp import Smtp
@@ -42,6 +42,10 @@ from notifier.web.parts import WebParts
 from notifier.worker.engine import Engine
 
 TABLES = (_accounts, _audiences, _campaigns, _delivery, _tracking)
+
+
+# What can be asked to erase a person, and by what. SMTP has nothing: a relay keeps no messages of ours.
+ERASING: dict[str, ErasedBy] = {one.name: one.erased_by for one in (SendGrid, Twilio, Outbox)}
 
 
 class House:

@@ -1,15 +1,23 @@
 """`notifier recipients`: what is held about one person, and its erasure."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Annotated, Any
 
 import typer
 
 from notifier.accounts import users
 from notifier.accounts.audit import record
 from notifier.audiences import forgetting
-from notifier.cli.frame import ActorOption, JsonFlag, house, print_json, say
+from notifier.bootstrap import ERASING, House
+from notifier.cli.frame import ActorOption, JsonFlag, house, print_json, print_table, say
 from notifier.delivery import erasing as deliveries
+from notifier.delivery import erasures
+from notifier.delivery.models import ProviderErasure
+from notifier.kit.errors import NotifierError
+from notifier.providers.base import ErasedBy
 from notifier.tracking import erasing as tracks
+from notifier.worker import erasures as at_providers
 
 app = typer.Typer(help="What is held about one person, and its erasure.", no_args_is_help=True)
 
@@ -51,10 +59,20 @@ def forget(
         ids = [address_id for address_id, _, _ in done.addresses]
         wiped = deliveries.erase_addresses(session, ids)
         tracks.erase_addresses(session, done.addresses, by=by, now=now)
+        addresses = [(address_id, value) for address_id, value, _ in done.addresses]
+        asked = erasures.note(session, addresses, erasing=ERASING, in_use=_in_use(opened), now=now)
         counts = {"addresses": len(ids), "rows": done.rows, "shared_rows": done.shared_rows, "deliveries": wiped}
-        record(session, actor=by, action="recipient.forgotten", subject="recipient", at=now, detail=counts)
+        record(
+            session,
+            actor=by,
+            action="recipient.forgotten",
+            subject="recipient",
+            at=now,
+            detail=counts | {"asked_of_providers": len(asked)},
+        )
+    at_the_providers = _ask(asked)
     if as_json:
-        print_json(counts)
+        print_json(counts | {"providers": at_the_providers})
         return
     say(
         f"Erased: {counts['addresses']} addresses, {counts['rows']} rows of contact lists, and the copies on "
@@ -62,3 +80,57 @@ def forget(
     )
     if done.shared_rows:
         say(f"{done.shared_rows} rows of other people held this address too; it was taken from them, they stay.")
+    for line in at_the_providers:
+        say(_in_words(line))
+
+
+@app.command("erasures")
+def open_erasures(as_json: JsonFlag = False) -> None:
+    """Show what providers were asked to erase and have not taken yet; the scheduler asks again by itself."""
+    with house() as opened, opened.database.reading() as session:
+        rows = [
+            [one.id, one.provider, f"{one.asked_at:%Y-%m-%d %H:%M}", one.tries, one.last_error or ""]
+            for one in erasures.rows(session)
+        ]
+    names = ["id", "provider", "asked_at", "tries", "last_error"]
+    if as_json:
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+        return
+    print_table("What providers have not erased yet", names, rows)
+
+
+def _in_use(opened: House) -> set[str]:
+    chosen = opened.settings.providers
+    return {name.strip() for names in (chosen.email, chosen.sms) for name in names.split(",")} - {""}
+
+
+def _ask(asked: Sequence[int]) -> list[dict[str, Any]]:
+    """Ask the providers now, and return what was asked of each and how much of it was taken."""
+    with house() as opened:
+        if asked:
+            with suppress(NotifierError):  # a provider that cannot be opened is asked when it can be
+                at_providers.ask(opened.engine)
+        with opened.database.reading() as session:
+            rows = erasures.rows(session, asked)
+        names = _in_use(opened) | {row.provider for row in rows}
+    return [_line(name, [row for row in rows if row.provider == name]) for name in sorted(names)]
+
+
+def _line(name: str, rows: Sequence[ProviderErasure]) -> dict[str, Any]:
+    by = ERASING.get(name)
+    return {
+        "provider": name,
+        "by": by.value if by else None,
+        "asked": len(rows),
+        "taken": sum(row.done_at is not None for row in rows),
+        "errors": sorted({row.last_error for row in rows if row.last_error}),
+    }
+
+
+def _in_words(line: dict[str, Any]) -> str:
+    if line["by"] is None:
+        return f"{line['provider']}: keeps nothing that it could be asked to erase."
+    things = "addresses" if line["by"] == ErasedBy.EMAIL_ADDRESS else "messages"
+    waiting = line["asked"] - line["taken"]
+    later = f"; {waiting} wait and are asked again ({', '.join(line['errors'])})" if waiting else ""
+    return f"{line['provider']}: asked to erase {line['asked']} {things}, {line['taken']} taken{later}."

@@ -194,6 +194,24 @@ class Attempt(Base):
     provider_message_id: Mapped[str | None] = mapped_column(String(80))
 
 
+class ProviderErasure(Base):
+    """One question to a provider to erase something of a person who has been forgotten here.
+
+    `subject` is the email address, or the provider's id of a message, and is wiped once the provider has taken it.
+    """
+
+    __tablename__ = "provider_erasures"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    provider: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[str | None] = mapped_column(String(254))
+    asked_at: Mapped[datetime]
+    tries: Mapped[int]
+    next_at: Mapped[datetime]
+    last_error: Mapped[str | None] = mapped_column(Text)
+    done_at: Mapped[datetime | None]
+
+
 class GuardCount(Base):
     """What the guards of one campaign have counted, and up to where they have judged it.
 

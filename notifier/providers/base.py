@@ -168,6 +168,24 @@ class ListsRecord(Protocol):
         """Give back the connections of the running event loop."""
 
 
+class ErasedBy(StrEnum):
+    """What a provider erases by: an email address with all it knows of it, or one message by the provider's own id."""
+
+    EMAIL_ADDRESS = "email_address"
+    MESSAGE = "message"
+
+
+@runtime_checkable
+class Erases(Protocol):
+    """A provider that can be asked to forget a person. Asking twice does no harm."""
+
+    name: str
+    erased_by: ErasedBy
+
+    async def erase(self, subject: str) -> None:
+        """Ask for one address or message to be erased; return once the provider has taken it. Raises ProviderError."""
+
+
 def unsubscribe_header(url: str) -> str:
     """Return the List-Unsubscribe value of RFC 8058 for a one-click address.
 

@@ -11,7 +11,16 @@ from email.utils import formatdate
 from pathlib import Path
 
 from notifier.kit.errors import Invalid
-from notifier.providers.base import BadSignature, Event, Permanent, Receipt, SettledBy, WebhookRequest
+from notifier.providers.base import (
+    BadSignature,
+    ErasedBy,
+    Event,
+    Permanent,
+    Receipt,
+    SettledBy,
+    Temporary,
+    WebhookRequest,
+)
 from notifier.providers.mime import EmailTemplate
 from notifier.providers.personal import Blanks
 from notifier.vocabulary import Channel, EmailMessage, Envelope, Message, SmsMessage
@@ -31,6 +40,7 @@ class Outbox:
 
     name = "outbox"
     settled_by = SettledBy.PERSON
+    erased_by = ErasedBy.MESSAGE
     group_size = 100
 
     def __init__(self, settings: OutboxSettings, channel: Channel) -> None:
@@ -54,6 +64,14 @@ class Outbox:
     async def close(self) -> None:
         """Nothing is open."""
 
+    async def erase(self, subject: str) -> None:
+        """Delete the file of one message; one that is not there is erased. Raises Temporary if it cannot be deleted."""
+        file = self._folder / _safe(Path(subject).stem)
+        try:
+            await asyncio.to_thread(_unlink, file.with_suffix(Path(subject).suffix))
+        except OSError as failed:
+            raise Temporary(f"The file cannot be deleted: {failed.strerror}", code="no_access") from None
+
     def _write(self, message: Message, envelopes: Sequence[Envelope]) -> list[Receipt]:
         self._folder.mkdir(parents=True, exist_ok=True)
         return [self._write_one(name, content) for name, content in _files(message, envelopes)]
@@ -74,6 +92,10 @@ def _files(message: Message, envelopes: Sequence[Envelope]) -> list[tuple[str, b
 def _sms_file(message: SmsMessage, envelope: Envelope, blanks: Blanks) -> bytes:
     text = blanks.fill(envelope.values)
     return f"From: {message.sender}\nTo: {envelope.destination}\n\n{text}\n".encode()
+
+
+def _unlink(file: Path) -> None:
+    file.unlink(missing_ok=True)
 
 
 def _safe(reference: str) -> str:

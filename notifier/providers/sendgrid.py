@@ -28,6 +28,7 @@ from notifier.providers.base import (
     REFERENCE_ARGUMENT,
     AccountTrouble,
     Ambiguous,
+    ErasedBy,
     Event,
     Permanent,
     ProviderError,
@@ -100,13 +101,13 @@ class _Encoded(bytes):
 _CONTENT_TYPE = {"Content-Type": "application/json; charset=utf-8"}
 
 
-class _MailSend(Client):  # type: ignore[misc]  # the SDK ships no types
+class _Door(Client):  # type: ignore[misc]  # the SDK ships no types
     """The SDK's client for one address, with a timeout. A stand-in on this machine is never looked for by a proxy."""
 
-    def __init__(self, settings: SendGridSettings) -> None:
+    def __init__(self, settings: SendGridSettings, *path: str) -> None:
         host = settings.base_url.rstrip("/")
         headers = SendGridAPIClient(settings.api_key, host=host).client.request_headers
-        super().__init__(host, headers, version=3, url_path=["mail", "send"], timeout=settings.timeout_s)
+        super().__init__(host, headers, version=3, url_path=[*path], timeout=settings.timeout_s)
         is_here = urlsplit(host).hostname in _THIS_MACHINE
         self._opener = build_opener(ProxyHandler({})) if is_here else build_opener()
 
@@ -120,6 +121,7 @@ class SendGrid:
     name = "sendgrid"
     channel = Channel.EMAIL
     settled_by = SettledBy.EVENTS
+    erased_by = ErasedBy.EMAIL_ADDRESS
 
     def __init__(self, settings: SendGridSettings) -> None:
         self.group_size = settings.recipients_per_request
@@ -127,15 +129,21 @@ class SendGrid:
         self._events = sendgrid_events.Webhook(settings.verification_key, settings.replay_window_s)
         self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="sendgrid")
         logging.getLogger(_SDK_LOGGER).setLevel(logging.WARNING)
-        self._mail_send = _MailSend(settings)
+        self._mail_send = _Door(settings, "mail", "send")
+        self._erase_job = _Door(settings, "recipients", "erasejob")
 
     async def send(self, message: Message, envelopes: Sequence[Envelope]) -> list[Receipt]:
         """Send one message to up to a thousand recipients in one request. Addresses must differ from each other."""
         if not isinstance(message, EmailMessage):
             raise Permanent("SendGrid sends email only", code="not_an_email")
         body = _Encoded(orjson.dumps(payload(message, envelopes), default=dict))
-        message_id = await asyncio.get_running_loop().run_in_executor(self._threads, self._post, body)
+        message_id = await asyncio.get_running_loop().run_in_executor(self._threads, self._post, self._mail_send, body)
         return [Receipt(message_id)] * len(envelopes)
+
+    async def erase(self, subject: str) -> None:
+        """Ask SendGrid to erase everything it holds about an email address. Raises ProviderError."""
+        body = _Encoded(orjson.dumps({"email_addresses": [subject]}))
+        await asyncio.to_thread(self._post, self._erase_job, body)
 
     def verify(self, request: WebhookRequest) -> None:
         """Raise BadSignature unless SendGrid signed this request, recently."""
@@ -149,9 +157,9 @@ class SendGrid:
         """Let the threads go. Connections last no longer than their request."""
         self._threads.shutdown(wait=False)
 
-    def _post(self, body: _Encoded) -> str | None:
+    def _post(self, door: _Door, body: _Encoded) -> str | None:
         try:
-            answer = self._mail_send.post(request_body=body, request_headers=_CONTENT_TYPE)
+            answer = door.post(request_body=body, request_headers=_CONTENT_TYPE)
         except HTTPError as refused:
             raise refusal(refused.status_code, refused.headers, refused.body, now=time.time()) from None
         except URLError as failed:

@@ -33,6 +33,7 @@ from notifier.providers.base import (
     OPTED_OUT,
     AccountTrouble,
     Ambiguous,
+    ErasedBy,
     Event,
     Permanent,
     ProviderError,
@@ -71,6 +72,7 @@ _STATUS_REFUSALS: dict[int, type[ProviderError]] = {401: AccountTrouble, 403: Ac
 _SERVER_FAULT = 500
 _PAGE = 1_000
 _DONE = {200, 201}
+_GONE = {"20404", "404"}  # Twilio has no such message any more
 _LOOKED_AT = 50
 
 # How Twilio shall repeat a callback that we did not take: five times, whatever went wrong. Not part of the signature.
@@ -104,6 +106,7 @@ class Twilio:
     name = "twilio"
     channel = Channel.SMS
     settled_by = SettledBy.RECORD
+    erased_by = ErasedBy.MESSAGE
 
     def __init__(self, settings: TwilioSettings, *, public_url: str) -> None:
         self.group_size = settings.group_size
@@ -159,6 +162,18 @@ class Twilio:
             if not told.get("next_page_uri"):
                 return
 
+    async def erase(self, subject: str) -> None:
+        """Have the text of one message emptied (its sid); a message Twilio has no more is erased. Raises ProviderError.
+
+        Twilio calls this redaction: the record of the message stays, the words go.
+        """
+        resource = f"{self._messages.removesuffix('.json')}/{quote(subject, safe='')}.json"
+        try:
+            await self._call("POST", resource, data={"Body": ""})
+        except Permanent as refused:
+            if refused.code not in _GONE:
+                raise
+
     async def close(self) -> None:
         """Close the connections of the running loop."""
         client = self._opened.pop(asyncio.get_running_loop(), None)
@@ -177,10 +192,10 @@ class Twilio:
             return Receipt(error=error)
         return Receipt(message_id=str(told.get("sid") or "") or None)
 
-    async def _call(self, method: str, **how: object) -> dict[str, Any]:
-        """Ask Twilio for or about messages. Raises ProviderError."""
+    async def _call(self, method: str, resource: str = "", **how: object) -> dict[str, Any]:
+        """Ask Twilio for or about messages, or for one resource of its own. Raises ProviderError."""
         try:
-            answer = await self._client().request_async(method, self._messages, **how)
+            answer = await self._client().request_async(method, resource or self._messages, **how)
         except (ConnectionTimeoutError, ClientConnectorError) as failed:
             raise Temporary(f"Twilio could not be reached: {type(failed).__name__}", code="unreachable") from None
         except (TimeoutError, ClientError, OSError) as lost:

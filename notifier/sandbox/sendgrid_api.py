@@ -16,6 +16,8 @@ from notifier.sandbox.store import MailRequest, Store, joined
 
 MAX_REQUEST_BYTES = 30_000_000
 EVENTS_PER_POST = 500
+MAX_ERASED = 5_000
+MAX_ERASURE_BYTES = 256_000
 
 # The events each outcome is told by, in the order in which the real service tells them.
 STORIES: dict[Outcome, tuple[str, ...]] = {
@@ -59,6 +61,25 @@ class SendGridDialect:
         self._store = store
         self._accounts = accounts
         self._events_url = events_url
+
+    def erase(self, headers: Any, body: bytes) -> Reply:  # noqa: ANN401 - any mapping
+        """Take an erasure job, as the real service does: at once, with the job's id; the erasing itself follows."""
+        if headers.get("Authorization") != self._accounts.bearer:
+            return _refusal(401, "The provided authorization grant is invalid, expired, or revoked")
+        if len(body) > MAX_ERASURE_BYTES:
+            return _refusal(400, "Request body too large")
+        try:
+            addresses = orjson.loads(body)["email_addresses"]
+        except (orjson.JSONDecodeError, TypeError, KeyError):
+            addresses = None
+        if (
+            not isinstance(addresses, list)
+            or not 1 <= len(addresses) <= MAX_ERASED
+            or not all(map(_is_email, addresses))
+        ):
+            return _refusal(400, "email_addresses must hold from 1 to 5000 valid email addresses")
+        self._store.erased.update(addresses)
+        return Reply(202, orjson.dumps({"job_id": secrets.token_hex(16)}))
 
     def judge(self, headers: Any, body: bytes) -> tuple[Reply | None, dict[str, Any]]:  # noqa: ANN401 - any mapping
         """Return the refusal of a request (None if it would be taken) and the document it holds."""
@@ -151,6 +172,10 @@ def _events(request: MailRequest, chapter: int, start: int) -> list[dict[str, An
             }
         )
     return events
+
+
+def _is_email(value: object) -> bool:
+    return isinstance(value, str) and "@" in value
 
 
 def _refusal(status: int, message: str, headers: dict[str, str] | None = None) -> Reply:

@@ -64,6 +64,7 @@ class Sandbox:
         self._twilio = TwilioDialect(self.store, self._accounts, f"{base}/webhooks/twilio/inbound" if base else "")
         self._routes: dict[tuple[str, str], Handler] = {
             ("POST", "/v3/mail/send"): self._mail_send,
+            ("POST", "/v3/recipients/erasejob"): self._erase_job,
             ("POST", f"{self._twilio.root}.json"): self._create_sms,
             ("GET", f"{self._twilio.root}.json"): self._list_sms,
             ("GET", "/"): self._page,
@@ -128,6 +129,13 @@ class Sandbox:
         reply, letters = self._sendgrid.take(document, body, self.dice)
         self._postman.take(letters, self.dice)
         return await self._finish(request, reply, answer)
+
+    async def _erase_job(self, request: web.BaseRequest) -> web.StreamResponse:
+        body = await request.content.read()
+        answer = self.dice.answer()
+        if answer in {Answer.THROTTLE, Answer.FAIL, Answer.CUT}:
+            return await self._finish(request, self._sendgrid.refused(answer, self.dice), answer)
+        return await self._finish(request, self._sendgrid.erase(request.headers, body), answer)
 
     async def _create_sms(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.content.read()

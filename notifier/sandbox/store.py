@@ -84,6 +84,7 @@ class Store:
     mail: list[MailRequest] = field(default_factory=list)
     sms: list[Sms] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
+    erased: set[str] = field(default_factory=set)  # the email addresses we were asked to erase
     opted_out: set[tuple[str, str]] = field(default_factory=set)
     smtp: list[tuple[str, str]] = field(default_factory=list)
     sms_by_sid: dict[str, Sms] = field(default_factory=dict)

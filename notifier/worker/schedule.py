@@ -9,7 +9,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from notifier.worker import doubts, duties, recurrence
+from notifier.worker import doubts, duties, erasures, recurrence
 from notifier.worker.engine import Engine
 
 log = structlog.get_logger("notifier.scheduler")
@@ -29,6 +29,7 @@ def duties_of(engine: Engine) -> dict[str, tuple[Callable[[Engine], object], flo
         "settle doubts": (doubts.settle, ticks.settle_s),
         "keep counts": (duties.count, ticks.count_s),
         "forget": (duties.forget, ticks.forget_s),
+        "have providers erase": (erasures.ask, ticks.forget_s),
     }
 
 

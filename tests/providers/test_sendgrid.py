@@ -55,6 +55,16 @@ async def test_a_refused_address_refuses_the_request(stage: Scene) -> None:
     assert "families.example" not in refused.value.detail
 
 
+async def test_an_address_is_erased_by_a_job_of_sendgrids_own(stage: Scene) -> None:
+    await stage.sendgrid.erase("one@families.example")
+    assert stage.sandbox.store.erased == {"one@families.example"}
+    with pytest.raises(Permanent):
+        await stage.sendgrid.erase("no address")
+    stage.behave(error_rate=1)
+    with pytest.raises(Temporary):
+        await stage.sendgrid.erase("two@families.example")
+
+
 async def test_a_wrong_key_is_trouble_for_everybody(stage: Scene) -> None:
     wrong = SendGrid(SendGridSettings(api_key="SG.wrong", base_url=stage.sandbox.url))
     with pytest.raises(AccountTrouble):

@@ -50,6 +50,14 @@ async def test_a_refused_number_fails_alone(stage: Scene, number: str, code: str
     assert taken.error is None
 
 
+async def test_the_words_of_one_message_are_redacted(stage: Scene) -> None:
+    first, second = await stage.twilio.send(SMS, texts(ONE, "+61480000002"))
+    await stage.twilio.erase(first.message_id or "")
+    bodies = {sms.sid: sms.body for sms in stage.sandbox.store.sms}
+    assert (bodies[first.message_id or ""], bodies[second.message_id or ""] != "") == ("", True)
+    await stage.twilio.erase("SM" + "0" * 32)  # gone already
+
+
 async def test_wrong_credentials_are_trouble_for_everybody(stage: Scene) -> None:
     settings = TwilioSettings(ACCOUNTS.twilio_account_sid, "wrong", base_url=stage.sandbox.url, concurrency=1)
     wrong = Twilio(settings, public_url=stage.listener.url)
