@@ -19,6 +19,7 @@ from notifier.audiences.models import (
     Suppression,
     TopicChoice,
 )
+from notifier.kit.dialects import WithoutIndex
 from notifier.vocabulary import Channel, HoldBackReason
 
 # Something a SELECT can give: a column of a table, or anything put together from columns.
@@ -64,9 +65,9 @@ def address_of(channel: Channel) -> InstrumentedAttribute[int | None]:
 def on_one_of(list_ids: Sequence[int]) -> ColumnElement[bool]:
     """Return whether a subscription is one of these lists'.
 
-    "+ 0" keeps the databases from going through whole lists: the index to use is that of the address.
+    SQLite would go through whole lists; the index to use is that of the address.
     """
-    return (Subscription.list_id + 0).in_(list_ids)
+    return WithoutIndex(Subscription.list_id).in_(list_ids)
 
 
 def left_list(channel: Channel) -> ColumnElement[bool]:

@@ -164,7 +164,8 @@ def _members(
             _all_lists(audience, channel, list_ids, group).label("list_ids"),
         )
         .select_from(group)
-        .join(Address, Address.id == group.c.address_id)
+        # The range again, so that PostgreSQL can go through the addresses once instead of looking each of them up.
+        .join(Address, and_(Address.id == group.c.address_id, Address.id > after, Address.id <= through))
         .join(ContactList, ContactList.id == lead)
     )
     if audience.languages:

@@ -1,9 +1,9 @@
-"""What the two databases say in different words: being alone for a moment, and the hour of a moment."""
+"""What the two databases say in different words: being alone, the hour of a moment, which index to leave."""
 
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import String, func, select
+from sqlalchemy import BigInteger, String, func, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -43,3 +43,23 @@ def _hour_on_sqlite(element: HourOf, compiler: SQLCompiler, **options: Any) -> s
 @compiles(HourOf, "postgresql")
 def _hour_on_postgresql(element: HourOf, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - as above
     return f"to_char({compiler.process(element.clauses, **options)} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24')"
+
+
+class WithoutIndex(FunctionElement[int]):
+    """A number column of which SQLite is not to use the index.
+
+    SQLite goes by rules; PostgreSQL by what it knows of the column, which anything around the column would hide.
+    """
+
+    inherit_cache = True
+    type = BigInteger()
+
+
+@compiles(WithoutIndex, "sqlite")
+def _without_index_on_sqlite(element: WithoutIndex, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - as above
+    return f"+{compiler.process(element.clauses, **options)}"
+
+
+@compiles(WithoutIndex, "postgresql")
+def _without_index_on_postgresql(element: WithoutIndex, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - as above
+    return compiler.process(element.clauses, **options)
