@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, false, select
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, case, exists, false, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from notifier.audiences.models import (
@@ -22,6 +22,8 @@ from notifier.audiences.models import (
 from notifier.kit.dialects import WithoutIndex
 from notifier.vocabulary import Channel, HoldBackReason
 
+# Now, or the place of it in a statement that is put together once and asked many times.
+Moment = datetime | BindParameter[datetime]
 # Something a SELECT can give: a column of a table, or anything put together from columns.
 Term = ColumnElement[Any] | InstrumentedAttribute[Any]
 
@@ -32,7 +34,7 @@ def with_hold_back(
     channel: Channel,
     *,
     topic: str,
-    now: datetime,
+    now: Moment,
     list_ids: Sequence[int],
     also: Sequence[tuple[ColumnElement[bool], str]] = (),
 ) -> Select[Any]:
@@ -87,7 +89,7 @@ def joined(query: Select[Any], topic: str) -> Select[Any]:
 
 
 def reason(
-    *, subscribed: ColumnElement[bool], now: datetime, also: Sequence[tuple[ColumnElement[bool], str]] = ()
+    *, subscribed: ColumnElement[bool], now: Moment, also: Sequence[tuple[ColumnElement[bool], str]] = ()
 ) -> ColumnElement[str | None]:
     """Return why an address may not be written to, or NULL. The values of a suppression's reasons are ours too."""
     return case(

@@ -8,9 +8,10 @@ planner used, asked again at the last moment, so that an opt-out also stops what
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, Select, literal, select
+from sqlalchemy import BigInteger, Integer, Row, Select, bindparam, literal, select
 from sqlalchemy.orm import Session
 
 from notifier.audiences import permission
@@ -19,7 +20,8 @@ from notifier.delivery.later import HAS_QUIET_HOURS, LOOK_CLOSER, Patience, sort
 from notifier.delivery.models import Delivery
 from notifier.delivery.queue import Claim
 from notifier.delivery.status import DeliveryStatus
-from notifier.vocabulary import HoldBackReason
+from notifier.kit.db import UtcDateTime
+from notifier.vocabulary import Channel, HoldBackReason
 
 # (delivery id, address id, destination, given name, list ids, reason to hold back or None)
 Candidate = Row[int, int, str, str | None, str, str | None]
@@ -27,6 +29,10 @@ Candidate = Row[int, int, str, str | None, str, str | None]
 
 # Asked last: whoever has quiet hours of their own is looked at once more.
 _LOOK_CLOSER = ((Address.quiet_from.is_not(None), HAS_QUIET_HOURS),)
+
+
+# What a question leaves open.
+_BATCH, _AT_MOST, _MOMENT = "the_batch", "at_most", "the_moment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +56,12 @@ def judge(
     now: datetime,
 ) -> Verdict | None:
     """Decide about the next `limit` untouched deliveries of a batch; None if there are none left."""
-    columns: tuple[Any, ...] = (
-        Delivery.id,
-        Delivery.address_id,
-        Delivery.destination,
-        Delivery.given_name,
-        Delivery.list_ids,
-    )
-    untouched: Select[Any] = (
-        select(*columns)
-        .where(Delivery.batch_id == claim.batch_id, Delivery.status == DeliveryStatus.QUEUED)
-        .order_by(Delivery.id)
-        .limit(limit)
-    )
     if claim.expires_at is not None and claim.expires_at <= now:
-        question = untouched.add_columns(literal(HoldBackReason.EXPIRED.value))
+        question = _untouched().add_columns(literal(HoldBackReason.EXPIRED.value))
     else:
-        question = permission.with_hold_back(
-            untouched, Delivery.address_id, claim.channel, topic=topic, now=now, list_ids=list_ids, also=_LOOK_CLOSER
-        )
-    rows: Sequence[Candidate] = session.execute(question).all()
+        question = _question(claim.channel, topic, tuple(list_ids))
+    asked = {_BATCH: claim.batch_id, _AT_MOST: limit, _MOMENT: now}
+    rows: Sequence[Candidate] = session.execute(question, asked).all()
     if not rows:
         return None
     held: dict[str, list[int]] = {}
@@ -86,3 +78,29 @@ def judge(
         return Verdict(send, held, {}, rows[-1][0])
     found = sort_out(session, closer, patience, now=now)
     return Verdict(send + found.go, held | found.hold_back, found.later, rows[-1][0])
+
+
+# Putting the question together takes as long as answering it, and a campaign asks the same one for every batch.
+@lru_cache(maxsize=64)
+def _question(channel: Channel, topic: str, list_ids: tuple[int, ...]) -> Select[Any]:
+    moment = bindparam(_MOMENT, type_=UtcDateTime())
+    return permission.with_hold_back(
+        _untouched(), Delivery.address_id, channel, topic=topic, now=moment, list_ids=list_ids, also=_LOOK_CLOSER
+    )
+
+
+def _untouched() -> Select[Any]:
+    """Return the SELECT of the next deliveries of a batch that nothing has been done about."""
+    columns: tuple[Any, ...] = (
+        Delivery.id,
+        Delivery.address_id,
+        Delivery.destination,
+        Delivery.given_name,
+        Delivery.list_ids,
+    )
+    return (
+        select(*columns)
+        .where(Delivery.batch_id == bindparam(_BATCH, type_=BigInteger()), Delivery.status == DeliveryStatus.QUEUED)
+        .order_by(Delivery.id)
+        .limit(bindparam(_AT_MOST, type_=Integer()))
+    )
