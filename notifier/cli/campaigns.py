@@ -1,5 +1,6 @@
 """`notifier campaigns`: draft, have approved, send, watch."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -17,13 +18,14 @@ from notifier.campaigns.zones import zones_of
 from notifier.cli import schedules
 from notifier.cli.frame import ActorOption, IdArgument, JsonFlag, house, moment, print_json, print_table, say
 from notifier.cli.reconcile import reconcile
-from notifier.cli.reports import report
+from notifier.cli.reports import note_listing, report
 from notifier.delivery import control, doubt, waves
 from notifier.delivery.doubt import Doubt
 from notifier.delivery.models import Wave
 from notifier.delivery.status import DeliveryStatus
 from notifier.kit.clock import utc_now
 from notifier.reports import progress as reports
+from notifier.reports.words import masked
 from notifier.vocabulary import Channel, ChannelPolicy
 
 app = typer.Typer(help="Draft, have approved, send and watch campaigns.", no_args_is_help=True)
@@ -293,12 +295,21 @@ def deliveries(
     channel: Annotated[Channel | None, typer.Option(help="Only these.")] = None,
     after: Annotated[int, typer.Option(help="Begin after this delivery id.")] = 0,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    actor: Annotated[
+        str | None, typer.Option("--as", metavar="EMAIL", help="Who looks at the addresses; left out: they are masked.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show who was written to, and what became of it."""
-    with house() as opened, opened.database.reading() as session:
-        lifecycle.find(session, campaign_id)
-        rows = reports.deliveries(session, campaign_id, status=status, channel=channel, after=after, limit=limit)
+    """Show what became of each message; with --as also to whom it went, which the audit trail notes."""
+    with house() as opened:
+        if actor is not None:
+            with opened.database.transaction() as session:
+                lifecycle.find(session, campaign_id)
+                note_listing(session, users.find(session, actor), campaign_id)
+        with opened.database.reading() as session:
+            lifecycle.find(session, campaign_id)
+            rows = reports.deliveries(session, campaign_id, status=status, channel=channel, after=after, limit=limit)
+    rows = rows if actor is not None else [_masked(row) for row in rows]
     if as_json:
         print_json(rows)
         return
@@ -307,6 +318,11 @@ def deliveries(
     print_table(f"Deliveries of campaign {campaign_id}", columns, lines)
     if len(rows) == limit:
         say(f"There may be more: --after {rows[-1].id}")
+
+
+def _masked(line: reports.DeliveryLine) -> reports.DeliveryLine:
+    shown = masked(Channel(line.channel), line.destination) if line.destination else line.destination
+    return replace(line, destination=shown)
 
 
 def _people(session: Session, audience: Audience, policy: ChannelPolicy, now: datetime) -> int:

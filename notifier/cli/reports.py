@@ -12,8 +12,10 @@ from typing import Annotated, TextIO
 
 import orjson
 import typer
+from sqlalchemy.orm import Session
 
 from notifier.accounts import audit, users
+from notifier.accounts.models import User
 from notifier.cli.frame import ActorOption, IdArgument, JsonFlag, house, print_json, print_table, say
 from notifier.delivery.status import DeliveryStatus
 from notifier.kit.clock import utc_now
@@ -81,11 +83,7 @@ def recipients(
     """Write the list of every recipient with status and reason as CSV; that you did goes into the audit trail."""
     with house() as opened:
         with opened.database.transaction() as session:
-            by = users.find(session, actor)
-            users.require(by, users.MAY_DRAFT, "listing recipients")
-            audit.record(
-                session, actor=by.email, action="recipients.listed", subject=f"campaign {campaign_id}", at=utc_now()
-            )
+            note_listing(session, users.find(session, actor), campaign_id)
         header = [field.name for field in fields(DeliveryLine)] + ["in_words"]
         lines = _everybody(opened.database, campaign_id, status, school)
         if out is None:
@@ -173,6 +171,12 @@ def _show(made: CampaignReport) -> None:
     if made.reasons:
         rows = [[reason, status_words(status), n] for reason, one in made.reasons.items() for status, n in one.items()]
         print_table("Not reached, and why", ["reason", "what became of it", "messages"], rows)
+
+
+def note_listing(session: Session, by: User, campaign_id: int) -> None:
+    """Let a user see the addresses of a campaign, and note that they did. Raises Conflict if they may not."""
+    users.require(by, users.MAY_DRAFT, "listing recipients")
+    audit.record(session, actor=by.email, action="recipients.listed", subject=f"campaign {campaign_id}", at=utc_now())
 
 
 def _everybody(

@@ -1,6 +1,7 @@
 """Our words for statuses and reasons, so that nobody has to know a provider's code to read a report."""
 
 from notifier.delivery.status import DeliveryStatus
+from notifier.vocabulary import Channel
 
 _S = DeliveryStatus
 
@@ -70,3 +71,11 @@ def status_words(status: str) -> str:
 def reason_words(reason: str) -> str:
     """Return our words for a reason; a code nobody has explained yet stands for itself."""
     return REASONS.get(reason, f"the provider's code {reason}" if reason else "no reason given")
+
+
+def masked(channel: Channel, value: str) -> str:
+    """Return an address as its owner recognises it and nobody else can use it."""
+    if channel is Channel.SMS:
+        return f"••• ••• {value[-3:]}"
+    name, _, domain = value.partition("@")
+    return f"{name[:1]}•••@{domain}"

@@ -19,6 +19,7 @@ from notifier.audiences.choices import Choices, Wishes, choices_of, choose
 from notifier.audiences.suppressions import lift_address, suppress_address
 from notifier.kit.errors import NotFound
 from notifier.kit.tokens import Opened, Purpose
+from notifier.reports.words import masked
 from notifier.tracking import allowances
 from notifier.tracking.allowances import Limit
 from notifier.tracking.optout import RECIPIENT, note_opt_out, spoken_language
@@ -29,7 +30,7 @@ from notifier.web.forms import Form, read_form
 from notifier.web.intake import Intake
 from notifier.web.pages import PageLanguage, Pages, wishes
 from notifier.web.parts import WebParts
-from notifier.web.wording import BASES, CHANGES, CHOICES_SAVED, PAUSES, TOPICS, WORDING, masked
+from notifier.web.wording import BASES, CHANGES, CHOICES_SAVED, PAUSES, TOPICS, WORDING
 
 WHY = f"preference page, wording {WORDING}"
 _CHANGES_PER_HOUR = Limit("preferences", 120, 3600)

@@ -1,7 +1,6 @@
 """Words of recipients' pages that are chosen by a value: topics, reasons, channels. All are gettext messages."""
 
 from notifier.content.phrases import N_
-from notifier.vocabulary import Channel
 
 # The consent log names the wording people saw. A change of meaning on a page is a new version.
 WORDING = "2026-11"
@@ -43,11 +42,3 @@ PAUSES = {
     "28": N_("Four weeks"),
     "90": N_("Three months"),
 }
-
-
-def masked(channel: Channel, value: str) -> str:
-    """Return an address as its owner recognises it and nobody else can use it."""
-    if channel is Channel.SMS:
-        return f"••• ••• {value[-3:]}"
-    name, _, domain = value.partition("@")
-    return f"{name[:1]}•••@{domain}"

@@ -4,6 +4,9 @@ import mailbox
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import select
+
+from notifier.accounts.models import AuditEntry
 from notifier.config import load
 from notifier.kit.db import Database
 from notifier.tracking.requests import RequestKind, ask
@@ -66,5 +69,15 @@ def test_a_campaign_is_reported_in_every_form(office: Office, tmp_path: Path) ->
     assert "North" not in office.run("campaigns", "report", campaign, "--school", "east-primary")
     listed = office.run("reports", "recipients", campaign, "--as", "officer@police.example")
     assert "the network filtered the text" in listed
+    masked = office.json("campaigns", "deliveries", campaign)
+    whole = office.json("campaigns", "deliveries", campaign, "--as", "officer@police.example")
+    assert all("•••" in line["destination"] for line in masked if line["destination"])
+    assert not any("•••" in line["destination"] for line in whole if line["destination"])
+    office.run("campaigns", "deliveries", campaign, "--as", "nobody@police.example", expect=1)
+    database = database_of(office)
+    with database.reading() as session:
+        listed_by = session.scalars(select(AuditEntry.actor).where(AuditEntry.action == "recipients.listed")).all()
+    database.close()
+    assert listed_by == ["officer@police.example"] * 2
     assert "no campaign 99" in office.run("campaigns", "report", "99", expect=1)
     office.run("campaigns", "report", campaign, "--format", "pdf", expect=2)
