@@ -45,6 +45,8 @@ def fingerprint(campaign: Campaign, papers: Papers, *, today: date) -> str:
         "readers": campaign.readers,
         "content": advisory.digest(Readers(campaign.readers)),
         "frame": papers.frame,
+        # What was answered for with the sandbox in mind must not reach real people once the installation is live.
+        "live": papers.live,
         "contacts": _contacts(papers, advisory.regions, today),
         "audience": campaign.audience,
         "audience_definition": papers.audience(campaign.audience).digest,

@@ -86,5 +86,10 @@ def test_another_signature_is_a_change_of_what_was_approved(campaign: Campaign, 
     assert fingerprint(campaign, other, today=TODAY) != fingerprint(campaign, papers, today=TODAY)
 
 
+def test_what_was_approved_for_the_sandbox_is_not_approved_for_real_people(campaign: Campaign, papers: Papers) -> None:
+    live = replace(papers, live=True)
+    assert fingerprint(campaign, live, today=TODAY) != fingerprint(campaign, papers, today=TODAY)
+
+
 def test_nothing_changed_is_the_same_hash_on_another_day(campaign: Campaign, papers: Papers) -> None:
     assert fingerprint(campaign, papers, today=TODAY) == fingerprint(campaign, papers, today=date(2026, 11, 24))

@@ -66,3 +66,32 @@ def test_every_command_has_its_line_in_the_documents(command: str) -> None:
 )  # fmt: skip
 def test_every_status_reason_and_event_has_its_line_in_the_glossary(word: str) -> None:
     assert f"`{word}`" in _read("docs/glossary.md")
+
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+_LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+# A path as prose names one, in backticks: from the top of the repository, or a room's file without `notifier/`.
+_PATH = re.compile(
+    r"`([\w-]+/[\w./-]*\w\.(?:py|toml|md|html|po|css|js)|(?:notifier|templates|audiences|config)/[\w/-]+)`"
+)
+_ADDRESS = re.compile(r"[a-z]+:")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_and_path_in_a_document_leads_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = {link for link in _LINK.findall(text) if not _ADDRESS.match(link)}
+    lost = {link for link in links if not (page.parent / link).exists()}
+    lost |= {
+        path for path in _PATH.findall(text) if not any((top / path).exists() for top in (ROOT, ROOT / "notifier"))
+    }
+    assert lost == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_document_names_a_command_there_is_not(page: Path) -> None:
+    known = {tuple(name.split()[1:]) for name in _commands(typer.main.get_command(app))}  # type: ignore[arg-type]
+    # A group may be named by itself, which the blank stands for.
+    known |= {(name[0], "") for name in known}
+    named = re.findall(r"(?:^|`)notifier ([a-z][a-z-]*) ?([a-z][a-z-]*)?", page.read_text("utf-8"), flags=re.MULTILINE)
+    assert [pair for pair in named if pair not in known and pair[:1] not in known] == []
