@@ -88,6 +88,11 @@ _KNOWN = {plain(word): column for column, words in _SYNONYMS.items() for word in
 LEAVE_OUT = "-"
 
 
+def known(bare: str) -> Column | None:
+    """Return the column that a header means, itself as `plain` gives it, or None."""
+    return _KNOWN.get(bare)
+
+
 def recognise(header: Sequence[str], mapping: Mapping[str, str] | None = None) -> dict[Column, int]:
     """Return where each column stands in a header row.
 

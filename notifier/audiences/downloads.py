@@ -42,6 +42,7 @@ def last_import(session: Session, found: ContactList) -> int:
 
 def verdicts(session: Session, import_id: int) -> Iterator[VerdictLine]:
     """Give the lines of every row of an import in order; a row there is nothing to say about has one, all but empty."""
+    people = session.scalar(select(Import.people_per_row).where(Import.id == import_id)) or 1
     rows = session.scalars(
         select(ImportRow)
         .where(ImportRow.import_id == import_id)
@@ -49,18 +50,19 @@ def verdicts(session: Session, import_id: int) -> Iterator[VerdictLine]:
         .execution_options(yield_per=_SLICE)
     )
     for row in rows:
-        lines = [*_rewritten(row), *_found(row)]
-        yield from lines or [VerdictLine(row.row, row.verdict, "", "", "", "", "")]
+        number = row.row // people
+        lines = [*_rewritten(number, row), *_found(number, row)]
+        yield from lines or [VerdictLine(number, row.verdict, "", "", "", "", "")]
 
 
-def _rewritten(row: ImportRow) -> Iterator[VerdictLine]:
+def _rewritten(number: int, row: ImportRow) -> Iterator[VerdictLine]:
     pairs = ((Column.EMAIL, row.email_given, row.email), (Column.MOBILE, row.mobile_given, row.mobile))
     for column, given, becomes in pairs:
         if given is not None and becomes is not None:
             reason = Reason.NORMALISED
-            yield VerdictLine(row.row, row.verdict, column, given, reason, becomes, REMEDIES[reason])
+            yield VerdictLine(number, row.verdict, column, given, reason, becomes, REMEDIES[reason])
 
 
-def _found(row: ImportRow) -> Iterator[VerdictLine]:
+def _found(number: int, row: ImportRow) -> Iterator[VerdictLine]:
     for column, value, why in orjson.loads(row.findings) if row.findings else ():
-        yield VerdictLine(row.row, row.verdict, column, value, why, "", REMEDIES[Reason(why)])
+        yield VerdictLine(number, row.verdict, column, value, why, "", REMEDIES[Reason(why)])

@@ -50,9 +50,20 @@ class ImportSettings:
 
 
 def begin(
-    session: Session, found: ContactList, *, file_name: str, digest: str, mode: ImportMode, actor: str, now: datetime
+    session: Session,
+    found: ContactList,
+    *,
+    file_name: str,
+    digest: str,
+    mode: ImportMode,
+    actor: str,
+    now: datetime,
+    people_per_row: int = 1,
 ) -> int:
-    """Start an import of a file into a list, in place of any that was only shown; return its id."""
+    """Start an import of a file into a list, in place of any that was only shown; return its id.
+
+    `people_per_row` is the sheet's `people`: by it a row's number is read.
+    """
     hold(session, found.id)
     overtaken = select(Import.id).where(Import.list_id == found.id)
     session.execute(
@@ -72,6 +83,7 @@ def begin(
         mode=mode.value,
         status=ImportStatus.READING.value,
         base_version=found.version,
+        people_per_row=people_per_row,
         counts=None,
         created_at=now,
         created_by=actor,

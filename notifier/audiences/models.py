@@ -171,7 +171,8 @@ class Import(Base):
     """One reading of one file for one list: what it would change, and whether that was carried out.
 
     `base_version` is the version of the list the difference was shown against; `digest` is the SHA-256 of the file and
-    of how its columns were read, so that the same file is known again.
+    of how its columns were read, so that the same file is known again. Where a row of the file is about several people,
+    `people_per_row` says how many: their rows are numbered row times people, plus which of them.
     """
 
     __tablename__ = "imports"
@@ -184,6 +185,7 @@ class Import(Base):
     mode: Mapped[str] = mapped_column(String(10))
     status: Mapped[str] = mapped_column(String(10))
     base_version: Mapped[int]
+    people_per_row: Mapped[int] = mapped_column(default=1, server_default="1")
     counts: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(String(254))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from notifier.audiences import oneroster
+from notifier.audiences import families, oneroster
 from notifier.audiences.archives import open_archive
 from notifier.audiences.columns import Column, check_mapping, is_usable, recognise
 from notifier.audiences.plain_text import Progress, csv_rows, encoding_of
@@ -41,7 +41,8 @@ Rows = Iterator[tuple[int, Sequence[str]]]
 class Sheet:
     """A file opened: which column is which, and the rows below the header with their numbers in the file.
 
-    `size` is about how many characters there are to read, for a progress bar; None if nobody can say.
+    `size` is about how many characters there are to read, for a progress bar; None if nobody can say. Where a row is
+    about several `people`, each is given as a row of their own (`families`).
     """
 
     header: tuple[str, ...]
@@ -49,6 +50,23 @@ class Sheet:
     rows: Rows
     size: int | None
     progress: Progress
+    people: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """The header row of a table, and what it says: where the columns of one person stand, or of several."""
+
+    cells: tuple[str, ...]
+    places: Mapping[Column, int]
+    people: tuple[Mapping[Column, int], ...]
+
+    def sheet(self, rows: Rows, size: int | None, progress: Progress) -> Sheet:
+        """Return the table below this header."""
+        if not self.people:
+            return Sheet(self.cells, self.places, rows, size, progress)
+        apart = families.one_by_one(rows, self.people)
+        return Sheet(families.HEADER, recognise(families.HEADER), apart, size, progress, people=len(self.people))
 
 
 def file_digest(path: Path, mapping: Mapping[str, str] | None = None, school: str | None = None) -> str:
@@ -92,8 +110,7 @@ def open_sheet(
         progress = Progress()
         with path.open(encoding=encoding_of(path, head), errors="replace", newline="") as text:
             rows = csv_rows(path.name, text, progress)
-            header, places = _header(path, rows, mapping)
-            yield Sheet(header, places, rows, path.stat().st_size, progress)
+            yield _header(path, rows, mapping).sheet(rows, path.stat().st_size, progress)
 
 
 def _refuse_strangers(path: Path, head: bytes) -> None:
@@ -113,23 +130,24 @@ def _workbook(path: Path, mapping: Mapping[str, str] | None) -> Sheet:
     refused: Invalid | None = None
     for rows in sheets_of(path):
         try:
-            header, places = _header(path, rows, mapping)
+            header = _header(path, rows, mapping)
         except Invalid as wrong:
             refused = refused or wrong
             continue
-        return Sheet(header, places, rows, None, Progress())
+        return header.sheet(rows, None, Progress())
     raise refused or _empty(path)
 
 
-def _header(path: Path, rows: Rows, mapping: Mapping[str, str] | None) -> tuple[tuple[str, ...], dict[Column, int]]:
+def _header(path: Path, rows: Rows, mapping: Mapping[str, str] | None) -> _Header:
     """Find the header among the first rows; a title or an empty row may stand above it."""
     first: Sequence[str] = ()
     for seen, (_, cells) in enumerate(rows, start=1):
         if len(cells) > MAX_COLUMNS:
             raise Invalid(f"{path.name} has {len(cells)} columns; a contact list has at most {MAX_COLUMNS}")
-        if is_usable(places := recognise(cells, mapping)):
+        people = families.people_of(cells, mapping)
+        if people or is_usable(recognise(cells, mapping)):
             check_mapping(mapping or {}, cells)
-            return tuple(cells), places
+            return _Header(tuple(cells), recognise(cells, mapping), people)
         first = first or [cell.strip() for cell in cells if cell.strip()]
         if seen == _HEADER_WITHIN:
             break

@@ -155,6 +155,7 @@ def show_import(opened: House, upload: Upload, *, actor: str) -> tuple[int, Diff
                 mode=upload.mode,
                 actor=actor,
                 now=opened.clock(),
+                people_per_row=sheet.people,
             )
         task = bar.add_task(f"Reading {upload.file.name}", total=sheet.size)
         for part in _judged(opened, found, sheet, import_id):

@@ -71,6 +71,7 @@ class School:
                     mode=ImportMode(mode),
                     actor=ACTOR,
                     now=self.now,
+                    people_per_row=sheet.people,
                 )
                 judge = row_judge(sheet.places, len(sheet.header), rules, SECRET, started)
                 for part in importer.judged(sheet.rows, judge, max_rows=self.settings.max_rows):

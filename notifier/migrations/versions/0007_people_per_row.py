@@ -1,0 +1,17 @@
+"""How many people a row of an uploaded file is about."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("imports", sa.Column("people_per_row", sa.Integer(), server_default="1", nullable=False))
+
+
+def downgrade() -> None:
+    op.drop_column("imports", "people_per_row")
