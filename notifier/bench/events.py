@@ -1,8 +1,9 @@
 """`notifier bench events`: what providers report, from the signed post to the row that says what became of a message.
 
-The product is `notifier serve` and `notifier schedule` as processes of their own: a post counts when its events are
-applied. Beside it a bare server that verifies, parses and inserts (`bare_door`). Then one-click unsubscribes are timed,
-one after the other, first while nothing else happens, then while a campaign is being sent and events pour in.
+The product runs as it is meant to: on SQLite as one process (`notifier run`), on PostgreSQL as several (`serve`,
+`schedule`, and `work` once there is something to send). A post counts when its events are applied. Beside it stands a
+bare server that verifies, parses and inserts (`bare_door`). Then one-click unsubscribes are timed, one after the other,
+first while nothing else happens, then while a campaign is planned and sent and events pour in.
 """
 
 import multiprocessing
@@ -26,8 +27,9 @@ from notifier.bench.posting import Addressee, post_all, sendgrid_posts, twilio_p
 from notifier.bootstrap import House
 from notifier.config import Settings
 from notifier.delivery.batches import BatchStatus
-from notifier.delivery.models import Batch, Delivery
+from notifier.delivery.models import Batch, Delivery, Wave
 from notifier.delivery.status import DeliveryStatus
+from notifier.delivery.waves import WaveStatus
 from notifier.kit.errors import Conflict
 from notifier.kit.tokens import Purpose
 from notifier.tracking.models import ProviderEvent
@@ -39,7 +41,12 @@ CLICKS, MOST_CLICKS, MOST_S = 100, 2_000, 30.0
 _BETWEEN_CLICKS_S = 0.01
 _POURING_CONNECTIONS = 2
 _EVENTS_EACH = 2
+# Every event of Twilio is a post of its own; some of them show as much as all.
+_MOST = {Channel.EMAIL: None, Channel.SMS: 10_000}
 _CLICK = {"Content-Type": "application/x-www-form-urlencoded"}
+
+_PARTS = {Kind.SQLITE: ("run",), Kind.POSTGRESQL: ("serve", "schedule")}
+_WITH_WEB = ("run", "serve")
 
 Posts = Callable[[Settings, Sequence[Addressee], str], Iterator[bytes]]
 _POSTS: Mapping[Channel, Posts] = {Channel.EMAIL: sendgrid_posts, Channel.SMS: twilio_posts}
@@ -58,7 +65,7 @@ def _on(kind: Kind, shop: Workshop, recipients: int) -> list[Figure]:
             {**shop.environment, "NOTIFIER_PROVIDERS_EMAIL": "sendgrid", "NOTIFIER_PROVIDERS_SMS": "twilio"},
             write_secrets=shop.write_secrets,
             database=made.url,
-            parts=("serve", "schedule"),
+            parts=_PARTS[kind],
         )
         with neighbours, neighbours.house() as opened:
             shop.say(f"{kind}: making {recipients} people …")
@@ -84,8 +91,9 @@ def _sent_campaign(opened: House) -> None:
 
 
 def _posted(shop: Workshop, kind: Kind, neighbours: Neighbours, opened: House, channel: Channel) -> Figure:
-    posts = list(_POSTS[channel](opened.settings, _addressees(opened, channel), "1"))
-    amount = len(_addressees(opened, channel)) * _EVENTS_EACH
+    people = _addressees(opened, channel)[: _MOST[channel]]
+    posts = list(_POSTS[channel](opened.settings, people, "1"))
+    amount = len(people) * _EVENTS_EACH
     shop.say(f"{kind}: posting {amount} events in {len(posts)} posts …")
     with _watched([part.process.pid for part in neighbours.parts]) as spent:
         post_all(neighbours.web_url, posts)
@@ -163,12 +171,13 @@ def _clicked(shop: Workshop, kind: Kind, neighbours: Neighbours, opened: House) 
         pairs = [(address_id, campaign_id) for address_id, campaign_id in session.execute(rows)]
     tokens = [opened.keyring.seal(Purpose.UNSUBSCRIBE, *pair) for pair in pairs[: CLICKS + MOST_CLICKS]]
     first = min(CLICKS, len(tokens) // 2)
-    web = [part.process.pid for part in neighbours.parts if part.name == "serve"]
+    web = [part.process.pid for part in neighbours.parts if part.name in _WITH_WEB]
     with _watched(web) as calm:
         quiet = _click(neighbours.web_url, tokens[:first], lambda: True)
     people = _addressees(opened, Channel.SMS)
     campaign_id = approved_campaign(opened, ChannelPolicy.EMAIL)
-    neighbours.spawn("work")
+    if kind is Kind.POSTGRESQL:
+        neighbours.spawn("work")
     with _pouring(neighbours.web_url, opened.settings, people), _watched(web) as spent:
         busy = _click(neighbours.web_url, tokens[first:], lambda: _is_being_sent(opened, campaign_id))
     more = {
@@ -183,7 +192,7 @@ def _clicked(shop: Workshop, kind: Kind, neighbours: Neighbours, opened: House) 
         len(busy),
         Spent(sum(busy), spent[0].cpu_s, spent[0].rss_mb),
         Spent(sum(quiet) * share, calm[0].cpu_s * share, calm[0].rss_mb),
-        note="floor: the same with nothing else going on; cpu_us is all the web did meanwhile",
+        note="floor: the same with nothing else going on; cpu_us is all its process did meanwhile",
         more=more,
     )
 
@@ -227,11 +236,12 @@ def pour(url: str, settings: Settings, people: Sequence[Addressee]) -> None:
 
 
 def _is_being_sent(opened: House, campaign_id: int) -> bool:
+    unplanned = select(Wave.id).where(Wave.campaign_id == campaign_id, Wave.status != WaveStatus.PLANNED)
     unsent = select(Delivery.id).where(
         Delivery.campaign_id == campaign_id, Delivery.status.in_([DeliveryStatus.QUEUED, DeliveryStatus.SENDING])
     )
     with opened.database.reading() as session:
-        return session.scalar(unsent.limit(1)) is not None
+        return any(session.scalar(some.limit(1)) is not None for some in (unplanned, unsent))
 
 
 def _percentile(times: Sequence[float], percent: int) -> float:

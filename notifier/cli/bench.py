@@ -65,7 +65,7 @@ def import_(
 
 @app.command()
 def events(
-    recipients: RecipientsOption = 20_000,
+    recipients: RecipientsOption = 100_000,
     database: DatabaseOption = Databases.BOTH,
     folder: FolderOption = None,
     as_json: JsonFlag = False,
