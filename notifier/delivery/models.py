@@ -278,6 +278,22 @@ class DeliveryCount(Base):
     number: Mapped[int]
 
 
+class SchoolCount(Base):
+    """How many deliveries of a unit were reached through one contact list, by channel and status.
+
+    A delivery that stands for several lists counts in each; `list_id` 0 stands for none. Rows of a batch nobody has
+    claimed are good without a `CountedUnit`: all of it is queued.
+    """
+
+    __tablename__ = "school_counts"
+
+    unit: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    list_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    channel: Mapped[str] = mapped_column(String(5), primary_key=True)
+    status: Mapped[str] = mapped_column(String(10), primary_key=True)
+    number: Mapped[int]
+
+
 class Forgetting(Base):
     """How far the forgetting of a campaign has come: its addresses batch by batch, its words at once."""
 

@@ -1,7 +1,7 @@
 """The report of one campaign: who was reached, who not and why, by channel, language, region and school, over time.
 
-Counted from the ledger when it is made, in a few passes over the campaign's deliveries; what is asked all the time is
-in `progress.py`. A school's view holds that school's people and nobody else's.
+Counted from the ledger when it is made, in a few passes over the campaign's deliveries, and by school from the kept
+counts; what is asked all the time is in `progress.py`. A school's view holds that school's people and nobody else's.
 """
 
 from collections import defaultdict
@@ -17,6 +17,7 @@ from notifier.audiences.lists import find_list, names_of
 from notifier.audiences.models import ContactList
 from notifier.campaigns.lifecycle import find
 from notifier.campaigns.models import Campaign
+from notifier.delivery.counts import school_cells
 from notifier.delivery.models import Delivery, Variant
 from notifier.delivery.status import DeliveryStatus
 from notifier.kit.dialects import HourOf
@@ -91,7 +92,6 @@ class _Line:
     channel: str
     language: str
     region: str
-    list_ids: str
     status: str
     reason: str
     number: int
@@ -133,7 +133,7 @@ def _report(
         by_channel=_by(lines, lambda line: [line.channel]),
         by_language=_by(lines, lambda line: [line.language] if line.language else []),
         by_region=_by(lines, lambda line: [line.region]),
-        by_school=_by(lines, _schools(session, lines, school)),
+        by_school=_by_school(session, campaign.id) if school is None else {school.name: by_status},
         reasons=_reasons(lines),
         complained=sum(line.complained for line in lines),
         opted_out=sum(line.opted_out for line in lines),
@@ -146,7 +146,6 @@ def _lines(session: Session, which: ColumnElement[bool]) -> list[_Line]:
         Delivery.channel,
         func.coalesce(Variant.language, ""),
         Delivery.region,
-        Delivery.list_ids,
         Delivery.status,
         func.coalesce(Delivery.reason, ""),
     )
@@ -166,12 +165,14 @@ def _by(lines: Iterable[_Line], names: Callable[[_Line], Iterable[str]]) -> dict
     return {name: dict(sorted(counts.items())) for name, counts in sorted(sums.items())}
 
 
-def _schools(session: Session, lines: Iterable[_Line], only: ContactList | None) -> Callable[[_Line], Iterable[str]]:
-    """Return the names of a line's schools; in one school's view, its own name alone."""
-    if only is not None:
-        return lambda _line: [only.name]
-    known = names_of(session, sorted({int(one) for line in lines for one in line.list_ids.split(",") if one}))
-    return lambda line: [known.get(int(one), "a list that is gone") for one in line.list_ids.split(",") if one]
+def _by_school(session: Session, campaign_id: int) -> dict[str, Counts]:
+    """Count a campaign by school, from the kept counts; one message counts in each school it stands for."""
+    cells = [cell for cell in school_cells(session, campaign_id) if cell.list_id]
+    known = names_of(session, sorted({cell.list_id for cell in cells}))
+    sums: dict[str, Counts] = defaultdict(lambda: defaultdict(int))
+    for cell in cells:
+        sums[known.get(cell.list_id, "a list that is gone")][cell.status] += cell.number
+    return {name: dict(sorted(counts.items())) for name, counts in sorted(sums.items())}
 
 
 def _reasons(lines: Iterable[_Line]) -> dict[str, Counts]:

@@ -1,0 +1,109 @@
+"""Counts of deliveries by school, kept beside the ledger by the same units as the other counts (docs/decisions/0049).
+
+A delivery names its lists in one text, so the texts are counted by the database and taken apart here: few in a batch,
+since a school's parents are imported together. Written by `counts.refresh` only, and believed as long as the unit is
+counted; a batch that nobody has claimed is counted ahead, for all of it is queued.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, select
+from sqlalchemy.orm import Session
+
+from notifier.delivery.models import Batch, CountedUnit, Delivery, SchoolCount
+
+Key = tuple[int, int, str, str]  # unit, list, channel, status
+
+
+@dataclass(frozen=True, slots=True)
+class SchoolCell:
+    """How many deliveries of a campaign reached through one list have a status on a channel."""
+
+    list_id: int
+    channel: str
+    status: str
+    number: int
+
+
+def keep(session: Session, of_batches: Sequence[int], of_waves: Sequence[int]) -> None:
+    """Count these batches, and what these waves have outside of batches, anew."""
+    units = [*of_batches, *[-wave_id for wave_id in of_waves]]
+    if not units:
+        return
+    session.execute(
+        delete(SchoolCount).where(SchoolCount.unit.in_(units)), execution_options={"synchronize_session": False}
+    )
+    sums = _taken_apart(
+        row
+        for which, unit in (
+            (Delivery.batch_id.in_(of_batches), Delivery.batch_id.expression),
+            (Delivery.wave_id.in_(of_waves) & Delivery.batch_id.is_(None), -Delivery.wave_id),
+        )
+        for row in session.execute(_texts(unit).where(which))
+    )
+    rows = [
+        {"unit": unit, "list_id": list_id, "channel": channel, "status": status, "number": number}
+        for (unit, list_id, channel, status), number in sums.items()
+    ]
+    if rows:
+        session.execute(insert(SchoolCount), rows)
+
+
+def keep_ahead(session: Session, untouched: ColumnElement[bool], *, limit: int) -> int:
+    """Count up to `limit` batches nobody has claimed; return how many that were."""
+    batches = session.scalars(
+        select(Batch.id)
+        .where(untouched, ~_has_rows(), exists().where(Delivery.batch_id == Batch.id))
+        .order_by(Batch.id)
+        .limit(limit)
+    ).all()
+    keep(session, batches, ())
+    return len(batches)
+
+
+def cells(session: Session, campaign_id: int, *, untouched: ColumnElement[bool]) -> list[SchoolCell]:
+    """Return a campaign's exact counts by list: the kept ones, and from the ledger what is in motion."""
+    sums: Counter[tuple[int, str, str]] = Counter()
+    of_it = Batch.campaign_id == campaign_id
+    ahead = select(Batch.id).where(of_it, untouched)
+    counted = select(CountedUnit.unit).where(CountedUnit.campaign_id == campaign_id)
+    for units in (counted, ahead):
+        for list_id, channel, status, number in session.execute(_kept(units)):
+            sums[list_id, channel, status] += number
+    moving = select(Batch.id).where(of_it, Batch.id.not_in(counted), ~(untouched & _has_rows()))
+    unit = Delivery.batch_id.expression
+    in_motion = session.execute(_texts(unit).where(Delivery.batch_id.in_(moving)))
+    outside = session.execute(
+        _texts(-Delivery.wave_id).where(
+            Delivery.campaign_id == campaign_id, Delivery.batch_id.is_(None), (-Delivery.wave_id).not_in(counted)
+        )
+    )
+    for rows in (in_motion, outside):
+        for (_, list_id, channel, status), number in _taken_apart(rows).items():
+            sums[list_id, channel, status] += number
+    return [SchoolCell(*key, number) for key, number in sorted(sums.items())]
+
+
+def _has_rows() -> ColumnElement[bool]:
+    return exists().where(SchoolCount.unit == Batch.id)
+
+
+def _texts(unit: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    groups = (unit.label("unit"), Delivery.list_ids, Delivery.channel, Delivery.status)
+    return select(*groups, func.count().label("number")).group_by(*groups)
+
+
+def _kept(units: Select[int]) -> Select[int, str, str, int]:
+    groups = (SchoolCount.list_id, SchoolCount.channel, SchoolCount.status)
+    return select(*groups, func.sum(SchoolCount.number)).where(SchoolCount.unit.in_(units)).group_by(*groups)
+
+
+def _taken_apart(rows: Iterable[Any]) -> Counter[Key]:
+    sums: Counter[Key] = Counter()
+    for unit, list_ids, channel, status, number in rows:
+        for one in list_ids.split(","):
+            sums[unit, int(one or 0), channel, status] += number
+    return sums
