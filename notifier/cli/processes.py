@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 import uvicorn
+import uvloop
 
 from notifier.bootstrap import House
 from notifier.cli.frame import house, refuse, say
@@ -29,28 +30,28 @@ def run(host: HostOption = None, port: PortOption = None) -> None:
     """Run web, scheduler and worker in one process."""
     with house() as opened:
         _check(opened)
-        asyncio.run(_run(opened, web=_socket(opened, host, port), ticking=True, working=True))
+        uvloop.run(_run(opened, web=_socket(opened, host, port), ticking=True, working=True))
 
 
 def serve(host: HostOption = None, port: PortOption = None) -> None:
     """Run the web part: recipients' pages, webhooks, health, metrics."""
     with house() as opened:
         _check(opened)
-        asyncio.run(_run(opened, web=_socket(opened, host, port), ticking=False, working=False))
+        uvloop.run(_run(opened, web=_socket(opened, host, port), ticking=False, working=False))
 
 
 def schedule() -> None:
     """Run the scheduler: due waves, dead workers, provider events. Several may run at once."""
     with house() as opened:
         _check(opened)
-        asyncio.run(_run(opened, web=None, ticking=True, working=False))
+        uvloop.run(_run(opened, web=None, ticking=True, working=False))
 
 
 def work() -> None:
     """Run a worker that sends. Several may run at once; SIGTERM lets it finish what is in flight."""
     with house() as opened:
         _check(opened)
-        asyncio.run(_run(opened, web=None, ticking=False, working=True))
+        uvloop.run(_run(opened, web=None, ticking=False, working=True))
 
 
 async def _run(opened: House, *, web: socket.socket | None, ticking: bool, working: bool) -> None:
