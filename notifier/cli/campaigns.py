@@ -16,7 +16,17 @@ from notifier.campaigns.models import Campaign
 from notifier.campaigns.options import Options
 from notifier.campaigns.zones import zones_of
 from notifier.cli import schedules
-from notifier.cli.frame import ActorOption, IdArgument, JsonFlag, house, moment, print_json, print_table, say
+from notifier.cli.frame import (
+    LARGEST_ID,
+    ActorOption,
+    IdArgument,
+    JsonFlag,
+    house,
+    moment,
+    print_json,
+    print_table,
+    say,
+)
 from notifier.cli.reconcile import reconcile
 from notifier.cli.reports import note_listing, report
 from notifier.delivery import control, doubt, waves
@@ -222,7 +232,9 @@ def resolve(
     actor: ActorOption,
     sent: Annotated[bool, typer.Option("--sent", help="The provider took it: count it as accepted.")] = False,
     resend: Annotated[bool, typer.Option("--resend", help="The provider never had it: send it again.")] = False,
-    attempt: Annotated[int | None, typer.Option(help="Only this attempt; left out: every one in doubt.")] = None,
+    attempt: Annotated[
+        int | None, typer.Option(min=0, max=LARGEST_ID, help="Only this attempt; left out: every one in doubt.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Settle what is unknown, when a person has found out whether the provider took it."""
@@ -293,7 +305,7 @@ def deliveries(
     campaign_id: IdArgument,
     status: Annotated[DeliveryStatus | None, typer.Option(help="Only these.")] = None,
     channel: Annotated[Channel | None, typer.Option(help="Only these.")] = None,
-    after: Annotated[int, typer.Option(help="Begin after this delivery id.")] = 0,
+    after: Annotated[int, typer.Option(min=0, max=LARGEST_ID, help="Begin after this delivery id.")] = 0,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
     actor: Annotated[
         str | None, typer.Option("--as", metavar="EMAIL", help="Who looks at the addresses; left out: they are masked.")

@@ -32,8 +32,8 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document 
 _ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 # The ids the databases can hold; anything else is no id.
-_LARGEST_ID = 2**63 - 1
-IdArgument = Annotated[int, typer.Argument(metavar="ID", min=0, max=_LARGEST_ID, help="Its number, as lists show it.")]
+LARGEST_ID = 2**63 - 1
+IdArgument = Annotated[int, typer.Argument(metavar="ID", min=0, max=LARGEST_ID, help="Its number, as lists show it.")]
 ActorOption = Annotated[str, typer.Option("--as", metavar="EMAIL", help="The user who does this.")]
 
 

@@ -16,7 +16,17 @@ from sqlalchemy.orm import Session
 
 from notifier.accounts import audit, users
 from notifier.accounts.models import User
-from notifier.cli.frame import ActorOption, IdArgument, JsonFlag, house, print_json, print_table, say
+from notifier.cli.frame import (
+    LARGEST_ID,
+    ActorOption,
+    IdArgument,
+    JsonFlag,
+    house,
+    print_json,
+    print_table,
+    progress,
+    say,
+)
 from notifier.delivery.status import DeliveryStatus
 from notifier.kit.clock import utc_now
 from notifier.kit.db import Database
@@ -77,7 +87,9 @@ def recipients(
     campaign_id: IdArgument,
     actor: ActorOption,
     status: Annotated[DeliveryStatus | None, typer.Option(help="Only these.")] = None,
-    school: Annotated[int | None, typer.Option(help="Only those reached through this list (its number).")] = None,
+    school: Annotated[
+        int | None, typer.Option(min=0, max=LARGEST_ID, help="Only those reached through this list (its number).")
+    ] = None,
     out: OutOption = None,
 ) -> None:
     """Write the list of every recipient with status and reason as CSV; that you did goes into the audit trail."""
@@ -89,8 +101,8 @@ def recipients(
         if out is None:
             write_csv(sys.stdout, header, lines)
             return
-        with whole_file(out) as file:
-            count = write_csv(file, header, lines)
+        with progress() as bar, whole_file(out) as file:
+            count = write_csv(file, header, bar.track(lines, description="Recipients"))
         say(f"{count} recipients written to {out}.")
 
 

@@ -45,7 +45,6 @@ class Sandbox:
         self._settings = settings
         self._accounts = accounts
         self._webhook_url = webhook_url.rstrip("/")
-        self._sites: list[web.BaseSite] = []
         self.url = ""
         self.smtp_port = 0
         extensions = EXTENSIONS if settings.smtp_pipelining else ()

@@ -95,3 +95,27 @@ def test_no_document_names_a_command_there_is_not(page: Path) -> None:
     known |= {(name[0], "") for name in known}
     named = re.findall(r"(?:^|`)notifier ([a-z][a-z-]*) ?([a-z][a-z-]*)?", page.read_text("utf-8"), flags=re.MULTILINE)
     assert [pair for pair in named if pair not in known and pair[:1] not in known] == []
+
+
+def _options(group: TyperGroup, prefix: str = "notifier") -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for name, command in group.commands.items():
+        here = f"{prefix} {name}"
+        if isinstance(command, TyperGroup):
+            found |= _options(command, here)
+        else:
+            found[here] = {word for parameter in command.params for word in parameter.opts}
+    return found
+
+
+def test_no_document_names_an_option_its_command_has_not() -> None:
+    known = _options(typer.main.get_command(app))  # type: ignore[arg-type]
+    lines = re.findall(r"^\| `(notifier(?: [a-z][a-z-]*)+)(.*?)` \|", _read("docs/commands.md"), flags=re.MULTILINE)
+    unknown = [
+        (command, option)
+        for command, rest in lines
+        for option in re.findall(r"--[a-z-]+", rest)
+        if option not in known[command]
+    ]
+    assert lines
+    assert unknown == []
