@@ -91,13 +91,13 @@ def _urgent(shop: Workshop, kind: Kind, recipients: int, times: int) -> Promptne
             settle_witness(opened, recipients)
             approved_campaign(opened, ChannelPolicy.EMAIL)
             neighbours.start()
-            _wait_for(lambda: _batches(opened, "done") > 0)
+            _wait_for(lambda: _batches(opened, "done") > 0, neighbours)
             shop.say(f"{kind}: {times} urgent messages …")
-            seconds = [_once(opened) for _ in range(times)]
+            seconds = [_once(opened, neighbours) for _ in range(times)]
             return Promptness(str(kind), recipients, seconds, _batches(opened, "ready"))
 
 
-def _once(opened: House) -> float:
+def _once(opened: House, neighbours: Neighbours) -> float:
     campaign_id = approved_campaign(opened, ChannelPolicy.EMAIL, urgent=True, audience=WITNESS)
     approved_at = datetime.now(UTC)
     accepted = select(Delivery.accepted_at).where(
@@ -108,7 +108,7 @@ def _once(opened: House) -> float:
         with opened.database.reading() as session:
             return session.scalar(accepted)
 
-    _wait_for(lambda: taken() is not None)
+    _wait_for(lambda: taken() is not None, neighbours)
     return ((taken() or approved_at) - approved_at).total_seconds()
 
 
@@ -143,7 +143,7 @@ def _scaled(shop: Workshop, recipients: int, workers: int, latency_s: float) -> 
             neighbours.start_sandbox()
             neighbours.behave({"latency_s": latency_s})
             neighbours.start_parts()
-            _wait_for(lambda: _batches(opened, "done") > 0 and not _batches(opened, "ready", "claimed"))
+            _wait_for(lambda: _all_done(opened), neighbours)
             parts = [_spent_by(part.process.pid, _wall(opened)) for part in neighbours.parts]
     return to_send, Spent(parts[0].wall_s, sum(part.cpu_s for part in parts), together(*parts).rss_mb)
 
@@ -169,14 +169,21 @@ def _spent_by(process: int, wall_s: float) -> Spent:
     return Spent(wall_s, ticks / os.sysconf("SC_CLK_TCK"), int(peak.split()[1]) / 1024)
 
 
+def _all_done(opened: House) -> bool:
+    return _batches(opened, "done") > 0 and not _batches(opened, "ready", "claimed")
+
+
 def _batches(opened: House, *statuses: str) -> int:
     with opened.database.reading() as session:
         return session.scalar(select(func.count()).select_from(Batch).where(Batch.status.in_(statuses))) or 0
 
 
-def _wait_for(what: Callable[[], bool]) -> None:
+def _wait_for(what: Callable[[], bool], neighbours: Neighbours) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while not what():
+        ended = [part.name for part in neighbours.parts if part.process.poll() is not None]
+        if ended:
+            raise Conflict(f"`notifier {ended[0]}` has ended by itself; its log in {neighbours.home} says why")
         if time.monotonic() > deadline:
             raise Conflict(f"Nothing has happened for {_PATIENCE_S:.0f} s; the logs in the folder of the run say why")
         time.sleep(0.01)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -165,6 +166,8 @@ def chaos(
 @contextmanager
 def _workshop(folder: Path | None) -> Iterator[Workshop]:
     made = Path(tempfile.mkdtemp(prefix="notifier-bench-", dir=folder))
+    # Whoever is told to stop takes processes, servers and files along.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield Workshop(made, os.environ, write_secrets, say)
     finally:

@@ -190,7 +190,7 @@ def _sqlite_engine(url: str) -> Engine:
             # A commit that says "about to send" must survive a power cut, or the message would go twice.
             "synchronous=FULL",
             "foreign_keys=ON",
-            "cache_size=-65536",
+            "cache_size=-40960",
             "temp_store=MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}")
