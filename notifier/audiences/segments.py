@@ -190,15 +190,15 @@ def _grouped(audience: Audience, channel: Channel, list_ids: Sequence[int], afte
             func.max(Subscription.language).label("last_language"),
         )
         .outerjoin(ListChoice, permission.left_list(channel))
-        .where(address_id > after, address_id <= through, *_belongs(audience, list_ids))
+        .where(address_id > after, address_id <= through, *belongs(audience, list_ids))
         .group_by(address_id)
     )
     if audience.excluded_lists:
-        query = query.where(~_on_excluded_list(audience, channel))
+        query = query.where(~on_excluded_list(audience, channel))
     return query.subquery("people")
 
 
-def _belongs(audience: Audience, list_ids: Sequence[int]) -> list[ColumnElement[bool]]:
+def belongs(audience: Audience, list_ids: Sequence[int]) -> list[ColumnElement[bool]]:
     """Return what makes a row of a list part of an audience."""
     conditions = [
         permission.on_one_of(list_ids),
@@ -206,12 +206,18 @@ def _belongs(audience: Audience, list_ids: Sequence[int]) -> list[ColumnElement[
         Subscription.role.in_([role.value for role in audience.roles]),
     ]
     if audience.year_levels:
-        levels = func.coalesce("," + Subscription.year_levels + ",", "")
-        conditions.append(or_(*(levels.contains(f",{level},", autoescape=True) for level in audience.year_levels)))
+        conditions.append(in_year_levels(audience))
     return conditions
 
 
-def _on_excluded_list(audience: Audience, channel: Channel) -> ColumnElement[bool]:
+def in_year_levels(audience: Audience) -> ColumnElement[bool]:
+    """Return what makes a row one of the year levels an audience names."""
+    levels = func.coalesce("," + Subscription.year_levels + ",", "")
+    return or_(*(levels.contains(f",{level},", autoescape=True) for level in audience.year_levels))
+
+
+def on_excluded_list(audience: Audience, channel: Channel) -> ColumnElement[bool]:
+    """Return whether the address of a row on a channel is on a list the audience excludes."""
     other, its_list = aliased(Subscription), aliased(ContactList)
     column = other.email_address_id if channel is Channel.EMAIL else other.sms_address_id
     return exists(
@@ -235,9 +241,7 @@ def _rows_of(
         select(column)
         .select_from(Subscription)
         .outerjoin(ListChoice, permission.left_list(channel))
-        .where(
-            permission.address_of(channel) == address_id, ListChoice.list_id.is_(None), *_belongs(audience, list_ids)
-        )
+        .where(permission.address_of(channel) == address_id, ListChoice.list_id.is_(None), *belongs(audience, list_ids))
     )
 
 
@@ -285,7 +289,7 @@ def _has_email(
         .select_from(Subscription)
         .join(Address, Address.id == Subscription.email_address_id)
         .outerjoin(ListChoice, permission.left_list(Channel.EMAIL))
-        .where(Subscription.sms_address_id == mobile_id, *_belongs(audience, list_ids))
+        .where(Subscription.sms_address_id == mobile_id, *belongs(audience, list_ids))
     )
     held = permission.reason(subscribed=ListChoice.list_id.is_(None), now=now)
     return exists(

@@ -36,7 +36,9 @@ def count(name: str, *, topic: str = "", as_json: JsonFlag = False) -> None:
         return
     for channel in reach.channels:
         rows = [["reachable", "", channel.reachable]]
-        for what in ("languages", "regions", "schools", "held_back"):
+        if audience.languages:
+            rows.append(["another language", "", channel.other_language])
+        for what in ("languages", "regions", "schools", "held_back", "disagreements"):
             rows += [
                 [what.replace("_", " "), name or "(list or region decides)", n]
                 for name, n in getattr(channel, what).items()

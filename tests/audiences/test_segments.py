@@ -1,6 +1,7 @@
 """Who an audience reaches: one row per address, and the written rule where lists disagree."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,30 @@ def test_the_count_says_who_is_reached_and_who_not_and_why(school: School, now: 
     assert (email.reachable, email.languages, email.schools) == (1, {"el": 1}, {"Northcote High": 1})
     assert (email.held_back, sms.reachable) == ({"opt_out": 1}, 1)
     assert reach.left_out == {"no_email": 0, "no_mobile": 1, "other_role": 0}
+
+
+def test_the_count_says_who_is_of_another_year_or_language_or_excluded_and_where_lists_disagree(
+    school: School, another: Callable[..., int], now: datetime
+) -> None:
+    another("no-thanks")
+    another("preston-primary")
+    school.upload("Email,Year level\nout@example.org,7\n", code="no-thanks")
+    school.upload("Email,Home language,Year level\ngreek@example.org,Greek,7\n", code="preston-primary")
+    rows = (
+        "greek@example.org,Arabic,7",
+        "old@example.org,Greek,9",
+        "out@example.org,Greek,7",
+        "arab@example.org,Arabic,7",
+    )
+    school.upload("Email,Home language,Year level\n" + "\n".join(rows) + "\n")
+    narrow = replace(PARENTS, year_levels=("7",), languages=("ar",), excluded_lists=("no-thanks",))
+    with school.database.reading() as session:
+        reach = count(session, narrow, topic="", now=now)
+        everybody = count(session, replace(narrow, languages=("el",)), topic="", now=now)
+    assert (reach.channels[0].reachable, reach.channels[0].other_language) == (2, 0)
+    assert (everybody.channels[0].reachable, everybody.channels[0].other_language) == (0, 2)
+    assert reach.channels[0].disagreements == {"language": 1, "region": 0, "given_name": 0}
+    assert (reach.left_out["other_year_level"], reach.left_out["on_excluded_list"]) == (1, 1)
 
 
 def test_a_list_that_is_named_and_not_there_is_said(school: School) -> None:
