@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from notifier.accounts import audit, users
 from notifier.accounts.models import User
+from notifier.campaigns import lifecycle
 from notifier.cli.frame import (
     LARGEST_ID,
     ActorOption,
@@ -95,6 +96,7 @@ def recipients(
     """Write the list of every recipient with status and reason as CSV; that you did goes into the audit trail."""
     with house() as opened:
         with opened.database.transaction() as session:
+            lifecycle.find(session, campaign_id)
             note_listing(session, users.find(session, actor), campaign_id)
         header = [field.name for field in fields(DeliveryLine)] + ["in_words"]
         lines = _everybody(opened.database, campaign_id, status, school)

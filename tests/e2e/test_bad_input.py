@@ -15,6 +15,9 @@ OFFICER = ("--as", "officer@police.example")
 CREATE = ("campaigns", "create", "online-blackmail", "--audience", "victoria-parents", "--channels", "email", *OFFICER)
 LIST = ("lists", "create", "nh", "--name", "North", "--region", "AU-VIC", "--basis", "public_task", *OFFICER)
 
+# The doctor's table breaks a long sentence where the screen ends.
+WIDE = {"COLUMNS": "2000"}
+
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Office:
@@ -37,7 +40,7 @@ def test_a_database_that_was_never_made_is_refused_with_the_way_to_make_it(
 
 @pytest.mark.parametrize("words", [("init",), ("doctor",), ("run", "--port", "0"), ("campaigns", "list")])
 def test_a_database_server_that_does_not_answer_is_named(tmp_path: Path, words: tuple[str, ...]) -> None:
-    nowhere = Office(tmp_path / "var", {"NOTIFIER_DATABASE_URL": "postgresql+psycopg://x@127.0.0.1:1/x"})
+    nowhere = Office(tmp_path / "var", {**WIDE, "NOTIFIER_DATABASE_URL": "postgresql+psycopg://x@127.0.0.1:1/x"})
     assert "127.0.0.1:1/x cannot be reached" in nowhere.run(*words, expect=1)
 
 
@@ -66,7 +69,7 @@ def test_a_database_newer_than_the_program_is_left_alone(office: Office, words: 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "letter.sqlite3").write_text("Dear parents, " * 100)
-    office = Office(tmp_path / "var", {"NOTIFIER_DATABASE_URL": f"sqlite:///{tmp_path / 'letter.sqlite3'}"})
+    office = Office(tmp_path / "var", {**WIDE, "NOTIFIER_DATABASE_URL": f"sqlite:///{tmp_path / 'letter.sqlite3'}"})
     for words in (("init",), ("doctor",), ("users", "list")):
         assert "letter.sqlite3 cannot be read" in office.run(*words, expect=1)
 
@@ -128,6 +131,7 @@ def test_a_number_no_database_can_hold_is_wrong_usage(office: Office) -> None:
     for words in (("show",), ("coverage",), ("deliveries",), ("report",)):
         office.run("campaigns", *words, "99999999999999999999999", expect=2)
         assert "There is no campaign 999" in office.run("campaigns", *words, "999", expect=1)
+    assert "There is no campaign 999" in office.run("reports", "recipients", "999", *OFFICER, expect=1)
 
 
 def test_a_result_that_cannot_be_written_leaves_nothing(desk: Office, tmp_path: Path) -> None:
