@@ -1,7 +1,6 @@
 """`notifier recipients`: what is held about one person, and its erasure."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -107,23 +106,31 @@ def _in_use(opened: House) -> set[str]:
 def _ask(asked: Sequence[int]) -> list[dict[str, Any]]:
     """Ask the providers now, and return what was asked of each and how much of it was taken."""
     with house() as opened:
-        if asked:
-            with suppress(NotifierError):  # a provider that cannot be opened is asked when it can be
-                at_providers.ask(opened.engine)
+        trouble = _ask_now(opened) if asked else None
         with opened.database.reading() as session:
             rows = erasures.rows(session, asked)
         names = _in_use(opened) | {row.provider for row in rows}
-    return [_line(name, [row for row in rows if row.provider == name]) for name in sorted(names)]
+    return [_line(name, [row for row in rows if row.provider == name], trouble) for name in sorted(names)]
 
 
-def _line(name: str, rows: Sequence[ProviderErasure]) -> dict[str, Any]:
+def _ask_now(opened: House) -> str | None:
+    """Ask what is due; return why that is not possible here, if it is not: it is asked when it can be."""
+    try:
+        at_providers.ask(opened.engine)
+    except NotifierError as wrong:
+        return str(wrong)
+    return None
+
+
+def _line(name: str, rows: Sequence[ProviderErasure], trouble: str | None) -> dict[str, Any]:
+    waiting = [row for row in rows if row.done_at is None]
     by = ERASING.get(name)
     return {
         "provider": name,
         "by": by.value if by else None,
         "asked": len(rows),
-        "taken": sum(row.done_at is not None for row in rows),
-        "errors": sorted({row.last_error for row in rows if row.last_error}),
+        "taken": len(rows) - len(waiting),
+        "errors": sorted({row.last_error or trouble or "" for row in waiting}),
     }
 
 
