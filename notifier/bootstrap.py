@@ -235,6 +235,7 @@ class House:
             guards=settings.guards,
             retry=settings.retry,
             circuit=settings.circuit,
+            live=settings.live,
             retention=settings.retention,
         )
 

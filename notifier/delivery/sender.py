@@ -26,7 +26,7 @@ from notifier.delivery.policy import Candidate
 from notifier.delivery.queue import Claim
 from notifier.delivery.quiet import Place
 from notifier.delivery.status import DeliveryStatus, advance
-from notifier.delivery.variants import message
+from notifier.delivery.variants import LIVE, message
 from notifier.kit.tokens import Keyring, Purpose
 from notifier.vocabulary import Channel, Envelope, Message
 
@@ -37,7 +37,7 @@ _TEXTS_KEPT = 64
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every group of a batch has in common; asked for once per claim."""
+    """What every group of a batch has in common; asked for once per claim. `live`: approved for real people."""
 
     claim: Claim
     message: Message
@@ -46,6 +46,7 @@ class Job:
     list_ids: Sequence[int]
     place: Place
     options: Options
+    live: bool
 
     def opens_at(self, now: datetime) -> datetime | None:
         """Return when its readers' quiet hours end, None if nothing keeps it from leaving now."""
@@ -56,17 +57,17 @@ class Shelf:
     """The messages a worker has met lately, each read and taken apart once: what is rendered never changes."""
 
     def __init__(self) -> None:
-        self._kept: dict[int, tuple[Message, Fill, str]] = {}
+        self._kept: dict[int, tuple[Message, Fill, str, bool]] = {}
 
-    def text(self, session: Session, claim: Claim) -> tuple[Message, Fill, str]:
-        """Return the message of a claimed batch, as approved, what fills it in, and the region it is for."""
+    def text(self, session: Session, claim: Claim) -> tuple[Message, Fill, str, bool]:
+        """Return the message of a claimed batch, what fills it in, its region, and whether it is for real people."""
         found = self._kept.get(claim.variant_id)
         if found is None:
             content, region = session.execute(
                 select(Variant.content, Variant.region).where(Variant.id == claim.variant_id)
             ).one()
             text = message(content, claim.channel)
-            found = text, filler(text.markers), region
+            found = text, filler(text.markers), region, bool(content.get(LIVE))
             if len(self._kept) >= _TEXTS_KEPT:
                 self._kept.clear()
             self._kept[claim.variant_id] = found
@@ -82,7 +83,7 @@ def open_job(
     shelf: Shelf,
 ) -> Job:
     """Read what every group of a claimed batch needs: the message as approved, and who the audience is."""
-    text, fill, region = shelf.text(session, claim)
+    text, fill, region, live = shelf.text(session, claim)
     topic, name, wishes = session.execute(
         select(Campaign.topic, Campaign.audience, Campaign.options).where(Campaign.id == claim.campaign_id)
     ).one()
@@ -94,6 +95,7 @@ def open_job(
         list_ids=lists_of(session, audience(name)),
         place=place(region, claim.channel),
         options=options.read(wishes),
+        live=live,
     )
 
 

@@ -27,6 +27,9 @@ from notifier.vocabulary import Channel, EmailMessage, Message, Readers, SmsMess
 
 Pair = tuple[str, str]  # (wanted language or "", region code)
 
+# Where in a variant's content it says whether it was approved for real people or for the sandbox only.
+LIVE = "live"
+
 # Where in a variant's content the text for its public page is kept, beside the message itself.
 PAGE = "page"
 
@@ -81,6 +84,7 @@ def message(variant: Mapping[str, Any], channel: Channel) -> Message:
     """Return the message kept in a variant's `content`."""
     values = {**variant, "markers": tuple(variant["markers"])}
     values.pop(PAGE, None)
+    values.pop(LIVE, None)
     return EmailMessage(**values) if channel is Channel.EMAIL else SmsMessage(**values)
 
 
@@ -116,7 +120,7 @@ def _variant(
     readers, frame = Readers(campaign.readers), press.papers.frame
     content = asdict(compose(advisory, readers, language, region, context))
     page = official_page(press.renderer, advisory, readers, language, region, context, frame=frame)
-    content |= {PAGE: asdict(page)} if page else {}
+    content |= {LIVE: press.papers.live} | ({PAGE: asdict(page)} if page else {})
     variant = Variant(
         campaign_id=campaign.id,
         channel=channel,

@@ -89,6 +89,7 @@ class Engine:
     retry: RetrySettings = field(default_factory=RetrySettings)
     circuit: CircuitSettings = field(default_factory=CircuitSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    live: bool = False
     chance: Random = field(default_factory=Random)
 
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.orm import Session
 
-from notifier.delivery import answers, later, pacing, queue, sender
+from notifier.delivery import answers, control, later, pacing, queue, sender
 from notifier.delivery.queue import LeaseLost
 from notifier.delivery.sender import Group, Job
 from notifier.delivery.waves import URGENT
@@ -53,6 +53,13 @@ class Begun:
 
     job: Job
     first: Step | None
+
+
+# What was approved for the sandbox, unreviewed words and all, must never reach a family because a setting was changed.
+_OTHER_PEOPLE = (
+    "This campaign was approved for the sandbox, and Notifier now writes to real people, or the other way round. "
+    "Cancel it, and draft and approve it again."
+)
 
 
 class Worker:
@@ -188,6 +195,9 @@ class Worker:
             if claim is None:
                 return None
             job = sender.open_job(session, claim, audience=engine.audience, place=self._clocks.place, shelf=self._shelf)
+            if job.live is not engine.live:
+                control.hold(session, claim.campaign_id, reason=_OTHER_PEOPLE, now=now)
+                continue
             opens_at = job.opens_at(now)
             if opens_at is None:
                 return self._begun(session, job)

@@ -108,6 +108,7 @@ class World:
     quiet: QuietSettings = field(default_factory=lambda: QuietSettings(sms_from="", sms_until=""))
     numbers: tuple[Number, ...] = ()
     guards: GuardSettings = field(default_factory=GuardSettings)
+    live: bool = False
     planning: PlanSettings = field(default_factory=lambda: PlanSettings(slice_addresses=3, email_batch=2, sms_batch=2))
 
     @property
@@ -125,6 +126,7 @@ class World:
             quiet=self.quiet,
             guards=self.guards,
             retry=RetrySettings(first_s=10.0, longest_s=100.0, most=3),
+            live=self.live,
             chance=Random(7),  # noqa: S311 - jitter, not a secret
         )
 

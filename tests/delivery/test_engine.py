@@ -281,6 +281,20 @@ def test_two_workers_never_claim_the_same_batch(world: World) -> None:
     assert len(set(claimed[:-1])) == 4
 
 
+def test_what_was_approved_for_the_sandbox_never_reaches_real_people(world: World) -> None:
+    world.people(ADA, BOB)
+    campaign = world.campaign()
+    world.plan()
+    world.live = True
+    world.work()
+    assert world.email.calls == 0
+    with world.database.reading() as session:
+        held = lifecycle.find(session, campaign)
+    assert held.status == "held"
+    assert "approved for the sandbox" in (held.status_reason or "")
+    assert set(world.statuses(campaign).values()) == {"queued"}
+
+
 def test_an_urgent_campaign_overtakes_a_running_one(world: World) -> None:
     world.people(*_many(6))
     world.campaign()
