@@ -29,7 +29,7 @@ def desk(tmp_path: Path) -> Office:
 
 
 @pytest.mark.parametrize(
-    "words", [("doctor",), ("run", "--port", "0"), ("work",), ("schedule",), ("campaigns", "list"), CREATE]
+    "words", [("doctor", "--json"), ("run", "--port", "0"), ("work",), ("schedule",), ("campaigns", "list"), CREATE]
 )
 def test_a_database_that_was_never_made_is_refused_with_the_way_to_make_it(
     tmp_path: Path, words: tuple[str, ...]
@@ -38,7 +38,7 @@ def test_a_database_that_was_never_made_is_refused_with_the_way_to_make_it(
     assert not (tmp_path / "var").exists()
 
 
-@pytest.mark.parametrize("words", [("init",), ("doctor",), ("run", "--port", "0"), ("campaigns", "list")])
+@pytest.mark.parametrize("words", [("init",), ("doctor", "--json"), ("run", "--port", "0"), ("campaigns", "list")])
 def test_a_database_server_that_does_not_answer_is_named(tmp_path: Path, words: tuple[str, ...]) -> None:
     nowhere = Office(tmp_path / "var", {**WIDE, "NOTIFIER_DATABASE_URL": "postgresql+psycopg://x@127.0.0.1:1/x"})
     assert "127.0.0.1:1/x cannot be reached" in nowhere.run(*words, expect=1)
@@ -57,7 +57,7 @@ def test_an_empty_database_on_a_server_is_refused_with_the_way_to_fill_it(
     assert "Run `notifier init`" in office.run("campaigns", "list", expect=1)
 
 
-@pytest.mark.parametrize("words", [("init",), ("doctor",), ("run", "--port", "0")])
+@pytest.mark.parametrize("words", [("init",), ("doctor", "--json"), ("run", "--port", "0")])
 def test_a_database_newer_than_the_program_is_left_alone(office: Office, words: tuple[str, ...]) -> None:
     url = office.environment.get("NOTIFIER_DATABASE_URL") or f"sqlite:///{office.home / 'notifier.sqlite3'}"
     engine = create_engine(url)
@@ -70,7 +70,7 @@ def test_a_database_newer_than_the_program_is_left_alone(office: Office, words: 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "letter.sqlite3").write_text("Dear parents, " * 100)
     office = Office(tmp_path / "var", {**WIDE, "NOTIFIER_DATABASE_URL": f"sqlite:///{tmp_path / 'letter.sqlite3'}"})
-    for words in (("init",), ("doctor",), ("users", "list")):
+    for words in (("init",), ("doctor", "--json"), ("users", "list")):
         assert "letter.sqlite3 cannot be read" in office.run(*words, expect=1)
 
 
