@@ -61,7 +61,7 @@ class House:
     @cached_property
     def database(self) -> Database:
         """The ledger."""
-        return Database(self.settings.database_url)
+        return Database(self.settings.database_url, lost_after_s=self.settings.database.lost_after_s)
 
     def migrate(self) -> None:
         """Bring the database up to date, making it if it is a file that is not there."""

@@ -20,6 +20,7 @@ from notifier.delivery.doubt import DoubtSettings
 from notifier.delivery.guards import GuardSettings
 from notifier.delivery.planner import PlanSettings
 from notifier.delivery.quiet import QuietSettings
+from notifier.kit.db import LOST_AFTER_S
 from notifier.kit.errors import Invalid
 from notifier.providers.outbox import OutboxSettings
 from notifier.providers.sendgrid import SendGridSettings
@@ -37,9 +38,13 @@ SECRETS_FILE = "secrets.toml"
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
-    """`[database]`: where the ledger is. `url` empty means the SQLite file in the data folder."""
+    """`[database]`: where the ledger is. `url` empty means the SQLite file in the data folder.
+
+    `lost_after_s`: after so long without a sign of life a connection to PostgreSQL is given up, by both sides.
+    """
 
     url: str = ""
+    lost_after_s: float = LOST_AFTER_S
 
 
 @dataclass(frozen=True, slots=True)

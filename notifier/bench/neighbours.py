@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 from urllib.error import URLError
 from urllib.parse import urlencode
@@ -111,9 +111,10 @@ class Neighbours:
         if _WITH_WEB & set(self._wanted):
             self._wait_for(f"{self.web_url}/healthz")
 
-    def spawn(self, name: str) -> Part:
-        """Start one more process of Notifier."""
-        part = Part(name, self._run(name, *(["--port", str(self._ports[1])] if name in _WITH_WEB else [])))
+    def spawn(self, name: str, *, within: Sequence[str] = (), settings: Mapping[str, str] | None = None) -> Part:
+        """Start one more process of Notifier, with other settings or `within` a command that becomes it."""
+        words = ["--port", str(self._ports[1])] if name in _WITH_WEB else []
+        part = Part(name, self._run(name, *words, within=within, settings=settings or {}))
         self.parts.append(part)
         return part
 
@@ -159,10 +160,13 @@ class Neighbours:
     def _processes(self) -> list["subprocess.Popen[bytes]"]:
         return [*([self._sandbox] if self._sandbox else []), *(part.process for part in self.parts)]
 
-    def _run(self, *arguments: str) -> "subprocess.Popen[bytes]":
+    def _run(
+        self, *arguments: str, within: Sequence[str] = (), settings: Mapping[str, str] = MappingProxyType({})
+    ) -> "subprocess.Popen[bytes]":
+        command = [*within, sys.executable, "-m", "notifier", *arguments]
         with (self.home / f"{arguments[0]}.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own program, with words of our own
-                [sys.executable, "-m", "notifier", *arguments], env=self.environment, stdout=log, stderr=log
+                command, env={**self.environment, **settings}, stdout=log, stderr=log
             )
 
     def _wait_for(self, url: str) -> None:

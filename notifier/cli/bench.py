@@ -14,6 +14,7 @@ import typer
 
 from notifier.bench import messages, running
 from notifier.bench.chaos import chaos as run_chaos
+from notifier.bench.cut_off import cut_off
 from notifier.bench.email import email as measure_email
 from notifier.bench.events import events as measure_events
 from notifier.bench.ground import Kind, Workshop
@@ -149,12 +150,18 @@ def chaos(
     kills: Annotated[int, typer.Option(min=0, help="How often a worker or the scheduler is killed.")] = 50,
     database: DatabaseOption = Databases.SQLITE,
     seed: Annotated[int, typer.Option(help="Which process dies when.")] = 1,
+    without_network: Annotated[
+        bool, typer.Option("--cut-off", help="Instead, cut one of three workers on PostgreSQL off for a while (root).")
+    ] = False,
     folder: FolderOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Kill processes while a provider misbehaves; exit 1 if anybody was missed, written to twice or left unknown."""
     with _workshop(folder) as shop:
-        found = [run_chaos(shop, kind, recipients, kills, seed) for kind in database.kinds]
+        if without_network:
+            found = [cut_off(shop, recipients)]
+        else:
+            found = [run_chaos(shop, kind, recipients, kills, seed) for kind in database.kinds]
     if as_json:
         print_json(found[0].as_dict() if len(found) == 1 else [one.as_dict() for one in found])
     else:

@@ -23,7 +23,7 @@ _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 def sandbox(
     *,
-    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on; several with commas.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port; 0 for any free one.")] = None,
     smtp_port: Annotated[int | None, typer.Option(help="Also take mail by SMTP on this port; 0 for no SMTP.")] = None,
     webhook_url: Annotated[str, typer.Option(help="Where Notifier's web listens.")] = "http://127.0.0.1:8025",
@@ -38,7 +38,7 @@ def sandbox(
         smtp_port=settings.sandbox.smtp_port if smtp_port is None else smtp_port,
     )
     if as_json:
-        print_json(received(f"http://{chosen.host}:{chosen.port}"))
+        print_json(received(f"http://{chosen.hosts[0]}:{chosen.port}"))
         return
     accounts = Accounts(
         sendgrid_api_key=settings.sendgrid.api_key,

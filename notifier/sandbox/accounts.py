@@ -23,6 +23,7 @@ from notifier.kit.errors import Invalid
 class SandboxSettings:
     """`[sandbox]`: the stand-in for both providers.
 
+    `host` is where it listens; several addresses are separated by commas, and mail is taken at the first.
     `signing_key` is the secret it signs SendGrid's webhooks with, made by `notifier init`. `smtp_port` 0 means that it
     takes no mail by SMTP, -1 any free port; `smtp_pipelining` false makes every command wait for its answer.
     `keep_messages` is how many emails stay readable; of older ones only address and reference are kept.
@@ -34,6 +35,11 @@ class SandboxSettings:
     smtp_pipelining: bool = True
     signing_key: str = ""
     keep_messages: int = 50_000
+
+    @property
+    def hosts(self) -> list[str]:
+        """Every address it listens at."""
+        return [host.strip() for host in self.host.split(",")]
 
 
 @dataclass(frozen=True)

@@ -84,9 +84,10 @@ class Sandbox:
         self._runner = web.ServerRunner(web.Server(self._answer, access_log=None, read_bufsize=READ_BUFFER_BYTES))
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._settings.host, self._settings.port).start()
+            for one in self._settings.hosts:
+                await web.TCPSite(self._runner, one, self._settings.port).start()
             if self._settings.smtp_port:
-                self.smtp_port = await self._sink.start(self._settings.host, max(self._settings.smtp_port, 0))
+                self.smtp_port = await self._sink.start(self._settings.hosts[0], max(self._settings.smtp_port, 0))
         except OSError as taken:
             await self._runner.cleanup()
             raise Conflict(

@@ -8,16 +8,18 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import structlog
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from notifier.delivery import answers, control, later, pacing, queue, sender
 from notifier.delivery.queue import LeaseLost
 from notifier.delivery.sender import Group, Job
 from notifier.delivery.waves import URGENT
+from notifier.kit.db import DatabaseUnavailable
 from notifier.providers.base import Ambiguous, Provider, ProviderError, Receipt
 from notifier.vocabulary import Channel
 from notifier.worker.circuit import Switch
@@ -139,7 +141,7 @@ class Worker:
                 raise LeaseLost  # the process stood still; whoever took over has decided about these already
             answer = await self._hand_over(provider, job, group)
             switch.note(provider, answer, self._engine.clock())
-            await self._in_thread(lambda session: self._record(session, group, answer))  # noqa: B023 - awaited at once
+            await self._bring_home(group, answer, stop)
             if group.last:
                 return
             step = None
@@ -168,6 +170,26 @@ class Worker:
         except Exception as trouble:
             log.exception("provider.trouble", provider=provider.name, batch=job.claim.batch_id)
             return Ambiguous(f"the adapter failed: {type(trouble).__name__}", code="adapter")
+
+    async def _bring_home(self, group: Group, answer: Answer, stop: asyncio.Event) -> None:
+        """Write down what the provider said, however long the database is away: nobody else knows it.
+
+        Writing it twice, where only the word that it was written got lost, changes nothing. A worker that is told to
+        stop tries for a lease; what it cannot bring home then is in doubt.
+        """
+        deadline: datetime | None = None
+        while True:
+            try:
+                await self._in_thread(lambda session: self._record(session, group, answer))
+            except (DatabaseUnavailable, OperationalError):
+                log.exception("worker.answer_kept", batch=group.claim.batch_id, attempt=group.attempt_id)
+                if stop.is_set():
+                    deadline = deadline or self._engine.clock() + self._engine.worker.lease
+                    if self._engine.clock() > deadline:
+                        raise
+                await asyncio.sleep(_REST_AFTER_TROUBLE_S)
+            else:
+                return
 
     async def _beat(self) -> None:
         """Keep the leases of everything in hand, three times in a lease; a beat that fails is followed by the next."""

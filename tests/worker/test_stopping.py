@@ -1,12 +1,15 @@
 """Pause, cancel and stop take effect inside the batch in flight; what is under way is still recorded."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 import pytest
+from sqlalchemy.orm import Session
 
 from notifier.delivery import control
+from notifier.kit.db import Database, DatabaseUnavailable
 from notifier.providers.base import Receipt
 from notifier.vocabulary import Channel, ChannelPolicy, Envelope, Message
 from notifier.worker.loop import Worker
@@ -94,3 +97,34 @@ async def test_an_urgent_campaign_is_not_kept_waiting_by_slow_ones(world: World,
             break
     assert "sending" in world.statuses(urgent).values(), "all other hands are full"
     await _finish(working, stop, slow)
+
+
+class AwayDatabase(Database):
+    """A database that cannot be reached for a while, however often somebody tries."""
+
+    away_for: int = 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        if self.away_for:
+            self.away_for -= 1
+            raise DatabaseUnavailable("nobody answers")
+        with Database.transaction(self) as session:
+            yield session
+
+
+async def test_an_answer_is_kept_until_the_database_is_there_again(world: World, database_url: str) -> None:
+    world.people(Person(email="ada@example.org"))
+    campaign = world.campaign()
+    world.plan()
+    away = AwayDatabase(database_url)
+
+    def take(envelopes: Sequence[Envelope]) -> list[Receipt]:
+        away.away_for = 1
+        return world.email.take(envelopes)
+
+    world.email.answers = [take]
+    await Worker(replace(world.engine, database=away)).drain()
+    away.close()
+    assert world.statuses(campaign) == {"ada@example.org": "accepted"}
+    assert world.email.calls == 1
