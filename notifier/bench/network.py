@@ -107,7 +107,7 @@ def cabled(amount: int) -> Iterator[Network]:
 
 
 def _tool() -> str | None:
-    return shutil.which("ip", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin")))
+    return shutil.which("ip") or shutil.which("ip", path="/usr/sbin:/sbin")
 
 
 def _ip(*words: str) -> None:
