@@ -1,5 +1,21 @@
-"""`python -m notifier` is the same as the `notifier` command."""
+"""The way in: `notifier`, which is the same as `python -m notifier`.
 
-from notifier.cli import main
+It imports nothing of weight by itself, so that Ctrl-C ends the command quietly even while its modules are being loaded.
+"""
 
-main()
+import sys
+from importlib import import_module
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line; an interrupted one ends with 130 and without a traceback, as the shell expects."""
+    try:
+        import_module("notifier.cli").main()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

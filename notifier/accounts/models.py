@@ -11,7 +11,10 @@ from notifier.kit.db import Base, BigId
 
 
 class UserRole(StrEnum):
-    """What a user may do. An approver may also do all an officer may, but never approve what they submitted."""
+    """What a user may do. An approver may also do all an officer may, but never approve what they submitted.
+
+    A school's user keeps the lists entrusted to them, sees what became of these, and nothing else.
+    """
 
     OFFICER = "officer"
     APPROVER = "approver"

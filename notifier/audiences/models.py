@@ -65,6 +65,16 @@ class ContactList(Base):
     created_by: Mapped[str] = mapped_column(String(254))
 
 
+class ListKeeper(Base):
+    """A user of a school to whom a contact list is entrusted."""
+
+    __tablename__ = "list_keepers"
+
+    list_id: Mapped[int] = mapped_column(ForeignKey("contact_lists.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    since: Mapped[datetime]
+
+
 class Address(Base):
     """One email address or phone number, unique by channel and normalised value, with its owner's own choices."""
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from notifier.accounts import audit
-from notifier.cli.frame import ActorOption, JsonFlag, house, paper, print_json, print_table, progress, say
+from notifier.cli.frame import ActorOption, JsonFlag, paper, print_json, print_table, progress, say, tell
+from notifier.cli.opening import house
 from notifier.cli.words import acting_user, open_words, preview_context
 from notifier.content import catalogues, preview, review
 from notifier.content.catalogues import gaps, sources, update
@@ -74,12 +75,14 @@ def stamp(
     *,
     readers: Annotated[Readers | None, typer.Option("--audience", "--readers", help="Only for these readers.")] = None,
     language: Annotated[str | None, typer.Option(help="Only this language.")] = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Say that translations belong to their sources as they are now."""
     with house() as opened:
         advisory = open_words(opened).library().advisory(name)
     changed = review.stamp(advisory, readers=readers, language=language)
-    say(f"{len(changed)} translations of {name} are stamped with their source.")
+    told = {"advisory": name, "stamped": [str(path) for path in changed]}
+    tell(told, f"{len(changed)} translations of {name} are stamped with their source.", as_json=as_json)
 
 
 @app.command("review")
@@ -90,6 +93,7 @@ def review_texts(
     *,
     actor: ActorOption,
     channel: Annotated[Channel | None, typer.Option(help="Only the text of this channel.")] = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Record that you have read the texts and they are right. You cannot be who wrote them."""
     with house() as opened:
@@ -102,20 +106,27 @@ def review_texts(
             subject = f"{name} {readers} {language}"
             detail: dict[str, Any] = {"files": [str(path) for path in paths]}
             audit.record(session, actor=user.email, action="advisory.reviewed", subject=subject, at=now, detail=detail)
-    say(f"{len(paths)} texts of {name} for {readers} in {language} are reviewed by {user.email}.")
+    said = f"{len(paths)} texts of {name} for {readers} in {language} are reviewed by {user.email}."
+    tell({"advisory": name, "reviewed_by": user.email, **detail}, said, as_json=as_json)
 
 
 @app.command()
-def messages() -> None:
+def messages(*, as_json: JsonFlag = False) -> None:
     """Bring the catalogues of the fixed sentences up to date; exit 1 while one lacks a translation."""
     with house() as opened:
         folder = open_words(opened).layouts_folder
     locale, places = folder.parent / "locale", sources(folder)
     changed = update(locale, places)
     missing = list(gaps(locale, places))
-    for gap in missing:
-        paper.print(f"{gap.path}: {gap.message!r} {gap.what}", markup=False, soft_wrap=True)
-    say(f"{len(changed)} files were changed; {len(missing)} sentences want a translation.")
+    wanting = [{"file": str(gap.path), "message": gap.message, "what": gap.what} for gap in missing]
+    if not as_json:
+        for gap in missing:
+            paper.print(f"{gap.path}: {gap.message!r} {gap.what}", markup=False, soft_wrap=True)
+    tell(
+        {"changed": [str(path) for path in changed], "missing": wanting},
+        f"{len(changed)} files were changed; {len(missing)} sentences want a translation.",
+        as_json=as_json,
+    )
     if missing:
         raise SystemExit(1)
 
@@ -125,6 +136,7 @@ def review_messages(
     language: Annotated[str, typer.Argument(metavar="LANG", help="The language of the catalogue.")],
     *,
     actor: ActorOption,
+    as_json: JsonFlag = False,
 ) -> None:
     """Record that you have read the fixed sentences of a language and they are right."""
     with house() as opened:
@@ -134,7 +146,8 @@ def review_messages(
             path = catalogues.review(folder.parent / "locale", language, by=user.email, on=now.date())
             detail: dict[str, Any] = {"file": str(path)}
             audit.record(session, actor=user.email, action="messages.reviewed", subject=language, at=now, detail=detail)
-    say(f"The fixed sentences in {language} are reviewed by {user.email} ({path}).")
+    said = f"The fixed sentences in {language} are reviewed by {user.email} ({path})."
+    tell({"language": language, "reviewed_by": user.email, **detail}, said, as_json=as_json)
 
 
 @app.command("preview")

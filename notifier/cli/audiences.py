@@ -6,7 +6,8 @@ import typer
 
 from notifier.audiences.reach import count as count_reach
 from notifier.audiences.segments import audience_names, load_audience
-from notifier.cli.frame import JsonFlag, house, print_json, print_table
+from notifier.cli.frame import JsonFlag, print_json, print_table
+from notifier.cli.opening import house
 from notifier.kit.clock import utc_now
 
 app = typer.Typer(help="Who a campaign would reach.", no_args_is_help=True)

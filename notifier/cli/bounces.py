@@ -13,7 +13,8 @@ from typing import Annotated
 import typer
 
 from notifier.bootstrap import House
-from notifier.cli.frame import JsonFlag, house, print_json, progress, say
+from notifier.cli.frame import JsonFlag, print_json, progress, say
+from notifier.cli.opening import house
 from notifier.kit.clock import utc_now
 from notifier.kit.errors import Invalid, NotFound
 from notifier.providers.mail_reports import read_mail

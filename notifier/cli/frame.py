@@ -1,12 +1,12 @@
-"""What every command shares: opening the house, printing for people or for programs, and refusing in one sentence.
+"""What every command shares at the screen: printing for people or for programs, and refusing in one sentence.
 
-Exit codes: 0 done, 1 refused or found wanting, 2 wrong usage.
+Exit codes: 0 done, 1 refused or found wanting, 2 wrong usage, 130 interrupted. Nothing here opens the installation
+(`opening.py` does), so that `notifier --help` need not load it.
 """
 
-import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +19,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from notifier import config
-from notifier.bootstrap import House
 from notifier.kit.errors import NotifierError
 
 # Progress and sentences go to stderr, results to stdout, so that `--json` can be piped.
@@ -35,16 +33,10 @@ _ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 LARGEST_ID = 2**63 - 1
 IdArgument = Annotated[int, typer.Argument(metavar="ID", min=0, max=LARGEST_ID, help="Its number, as lists show it.")]
 ActorOption = Annotated[str, typer.Option("--as", metavar="EMAIL", help="The user who does this.")]
-
-
-@contextmanager
-def house() -> Iterator[House]:
-    """Open the installation of the working folder, and close it again."""
-    opened = House(config.load(Path.cwd(), os.environ))
-    try:
-        yield opened
-    finally:
-        opened.close()
+LookerOption = Annotated[
+    str | None,
+    typer.Option("--as", metavar="EMAIL", help="The user who looks; left out: what is personal is masked."),
+]
 
 
 def print_json(data: object) -> None:
@@ -61,6 +53,15 @@ def print_table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
     for row in rows:
         table.add_row(*["" if cell is None else escape(_shown(str(cell))) for cell in row])
     paper.print(table)
+
+
+def tell(facts: Mapping[str, Any], *sentences: str, as_json: bool) -> None:
+    """Say what was done: in sentences to a person, as one document to a program."""
+    if as_json:
+        print_json(facts)
+        return
+    for sentence in sentences:
+        say(sentence)
 
 
 def say(sentence: str) -> None:

@@ -7,21 +7,20 @@ from typing import Annotated
 
 import typer
 
-from notifier.accounts import users
-from notifier.audiences import downloads, importer, lists, reading, samples
+from notifier.accounts import audit, users
+from notifier.audiences import downloads, importer, keepers, lists, reading, samples
 from notifier.audiences.difference import Difference
 from notifier.audiences.judging import JudgedRow, ListRules, row_judge
 from notifier.audiences.languages import tag_of
 from notifier.audiences.models import ContactList, ImportMode
 from notifier.audiences.verdicts import Verdict
 from notifier.bootstrap import House
-from notifier.cli.frame import ActorOption, JsonFlag, house, print_json, print_table, progress, say
+from notifier.cli.frame import ActorOption, JsonFlag, print_json, print_table, progress, say, tell
+from notifier.cli.opening import house, look
 from notifier.kit.errors import Conflict, Invalid
 from notifier.kit.files import whole_file
 from notifier.kit.sheets import write_csv
 from notifier.vocabulary import Readers
-
-COMMAND_LINE = "command line"
 
 app = typer.Typer(help="Contact lists of schools, and their uploads.", no_args_is_help=True)
 
@@ -37,6 +36,7 @@ def create(
     students: Annotated[bool, typer.Option("--students", help="Say that students are on this list.")] = False,
     language: Annotated[str | None, typer.Option(help="The language of people who name none.")] = None,
     source: Annotated[str | None, typer.Option(help="Where the list comes from, such as Compass.")] = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Make a contact list; you confirm the wording that is shown."""
     if (readers is Readers.YOUNG_PEOPLE) != students:
@@ -48,7 +48,7 @@ def create(
     if language is not None and tag is None:
         raise Invalid(f"{language!r} is no language; write its tag (ar) or its name (Arabic)")
     with house() as opened, opened.database.transaction() as session:
-        by = users.find(session, actor).email
+        by = users.acting(session, actor, users.MAY_DRAFT, "making a contact list").email
         place = opened.atlas.region(region)
         made = lists.create_list(
             session,
@@ -66,16 +66,53 @@ def create(
             actor=by,
             now=opened.clock(),
         )
-        say(f"Made the contact list {made.code} ({made.name}).")
-        say(f"On the word of {by} (wording {made.attestation_version}):")
-        say(f'  "{lists.ATTESTATIONS[lists.CURRENT_ATTESTATION]}"')
+        audit.record(session, actor=by, action="list.created", subject=f"list {made.code}", at=opened.clock())
+        facts = asdict(lists.summaries(session, made.code)[0])
+    tell(
+        facts,
+        f"Made the contact list {made.code} ({made.name}).",
+        f"On the word of {by} (wording {made.attestation_version}):",
+        f'  "{lists.ATTESTATIONS[lists.CURRENT_ATTESTATION]}"',
+        as_json=as_json,
+    )
+
+
+@app.command()
+def entrust(
+    code: Annotated[str, typer.Argument(metavar="LIST", help="The contact list.")],
+    to: Annotated[str, typer.Option("--to", metavar="EMAIL", help="The school's user who is to keep it.")],
+    actor: ActorOption,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Let a school's user keep a list: upload it, and see what became of its people."""
+    with house() as opened, opened.database.transaction() as session:
+        by = users.acting(session, actor, users.MAY_DRAFT, "entrusting a list")
+        new = keepers.entrust(session, code, users.find(session, to), by=by, now=opened.clock())
+    facts = {"list": code, "keeper": to, "new": new}
+    tell(facts, f"{to} {'now keeps' if new else 'kept already'} the list {code}.", as_json=as_json)
+
+
+@app.command("take-back")
+def take_back(
+    code: Annotated[str, typer.Argument(metavar="LIST", help="The contact list.")],
+    keeper: Annotated[str, typer.Option("--from", metavar="EMAIL", help="The school's user who kept it.")],
+    actor: ActorOption,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Let a school's user no longer keep a list."""
+    with house() as opened, opened.database.transaction() as session:
+        by = users.acting(session, actor, users.MAY_DRAFT, "taking back a list")
+        keepers.take_back(session, code, users.find(session, keeper), by=by, now=opened.clock())
+    tell({"list": code, "keeper": None}, f"{keeper} no longer keeps the list {code}.", as_json=as_json)
 
 
 @app.command("import")
 def import_(
     code: Annotated[str, typer.Argument(metavar="LIST", help="The contact list.")],
     file: Annotated[Path, typer.Argument(help="A CSV file, a spreadsheet (XLSX, ODS), or a OneRoster bundle (zip).")],
-    actor: ActorOption = COMMAND_LINE,
+    actor: ActorOption = users.COMMAND_LINE,
     apply: Annotated[bool, typer.Option("--apply", help="Carry the difference out.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Whoever is not in the file is removed.")] = False,
     confirm_removals: Annotated[int | None, typer.Option(help="How many removals you expect.")] = None,
@@ -86,9 +123,7 @@ def import_(
     """Show what a file would change in a list; with --apply, change it."""
     upload = Upload(code, file, ImportMode.REPLACE if replace else ImportMode.MERGE, _mapping(column or []), school)
     with house() as opened:
-        if actor != COMMAND_LINE:
-            with opened.database.reading() as session:
-                users.find(session, actor)
+        _may_keep(opened, actor, code, "importing a list")
         waiting = _waiting(opened, upload) if apply else None
         import_id, shown = waiting or show_import(opened, upload, actor=actor)
         if not as_json:
@@ -102,6 +137,15 @@ def import_(
                     actor=actor,
                     now=opened.clock(),
                     confirmed_removals=confirm_removals,
+                )
+                detail = {"import": import_id}
+                audit.record(
+                    session,
+                    actor=actor,
+                    action="list.imported",
+                    subject=f"list {code}",
+                    at=opened.clock(),
+                    detail=detail,
                 )
     if as_json:
         print_json({"list": code, "import": import_id, "applied": apply, **shown.as_counts()})
@@ -120,6 +164,14 @@ class Upload:
     mode: ImportMode
     mapping: Mapping[str, str] = field(default_factory=dict)
     school: str | None = None
+
+
+def _may_keep(opened: House, actor: str, code: str, doing: str) -> None:
+    """Refuse who may not keep this list. Raises NotFound or Conflict."""
+    if actor == users.COMMAND_LINE:
+        return
+    with opened.database.reading() as session:
+        keepers.require_keeper(session, users.acting(session, actor, users.MAY_KEEP_LISTS, doing), code)
 
 
 def _waiting(opened: House, upload: Upload) -> tuple[int, Difference] | None:
@@ -177,15 +229,23 @@ def _judged(opened: House, found: ContactList, sheet: reading.Sheet, import_id: 
 def verdicts(
     code: Annotated[str, typer.Argument(metavar="LIST", help="The contact list.")],
     out: Annotated[Path, typer.Option(help="The CSV file to write.")],
+    actor: ActorOption,
     every: Annotated[bool, typer.Option("--every", help="Also the rows there is nothing to say about.")] = False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Write what was said about each row of the last upload: row, column, value, reason, remedy."""
-    with house() as opened, opened.database.reading() as session, whole_file(out) as file:
-        import_id = downloads.last_import(session, lists.find_list(session, code))
-        rows = downloads.verdicts(session, import_id)
-        wanted = rows if every else (row for row in rows if row.verdict != Verdict.ACCEPTED)
-        written = write_csv(file, downloads.VerdictLine._fields, wanted)
-    say(f"Wrote {written} verdicts to {out}.")
+    with house() as opened:
+        doing = "reading what was said about an upload"
+        _may_keep(opened, actor, code, doing)
+        with opened.database.reading() as session:
+            import_id = downloads.last_import(session, lists.find_list(session, code))
+        roles = users.MAY_KEEP_LISTS
+        look(opened, actor, action="list.verdicts_read", subject=f"list {code}", doing=doing, roles=roles)
+        with opened.database.reading() as session, whole_file(out) as file:
+            rows = downloads.verdicts(session, import_id)
+            wanted = rows if every else (row for row in rows if row.verdict != Verdict.ACCEPTED)
+            written = write_csv(file, downloads.VerdictLine._fields, wanted)
+    tell({"file": str(out), "verdicts": written}, f"Wrote {written} verdicts to {out}.", as_json=as_json)
 
 
 def _mapping(options: list[str]) -> dict[str, str]:
@@ -207,12 +267,19 @@ def _print_difference(upload: Upload, shown: Difference) -> None:
 @app.command()
 def show(
     code: Annotated[str | None, typer.Argument(metavar="[LIST]", help="One contact list; all without it.")] = None,
+    actor: Annotated[
+        str | None, typer.Option("--as", metavar="EMAIL", help="Who looks: a school's user sees their own lists.")
+    ] = None,
     *,
     as_json: JsonFlag = False,
 ) -> None:
     """Show one contact list, or all of them."""
     with house() as opened, opened.database.reading() as session:
-        found = lists.summaries(session, code)
+        looker = None if actor is None else users.acting(session, actor, users.MAY_KEEP_LISTS, "looking at lists")
+        if looker is not None and code is not None:
+            keepers.require_keeper(session, looker, code)
+        kept = None if looker is None else keepers.kept_by(session, looker)
+        found = [one for one in lists.summaries(session, code) if kept is None or one.code in kept]
     if as_json:
         print_json([asdict(summary) for summary in found] if code is None else asdict(found[0]))
         return
@@ -226,9 +293,10 @@ def sample(
     rows: Annotated[int, typer.Option(min=1, help="How many people.")] = 1_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same people.")] = 1,
     region: Annotated[str, typer.Option(help="AU-VIC, DE, FR or GR.")] = "AU-VIC",
+    as_json: JsonFlag = False,
 ) -> None:
     """Write a made-up list of any size."""
     people = samples.sample(rows, seed, region)
     with whole_file(out) as file, progress() as bar:
         written = write_csv(file, samples.HEADER, bar.track(people, total=rows, description=f"Making {out.name}"))
-    say(f"Wrote {written} made-up people to {out}.")
+    tell({"file": str(out), "people": written}, f"Wrote {written} made-up people to {out}.", as_json=as_json)

@@ -16,7 +16,8 @@ import uvicorn
 import uvloop
 
 from notifier.bootstrap import House
-from notifier.cli.frame import house, refuse, say
+from notifier.cli.frame import refuse, say
+from notifier.cli.opening import house
 from notifier.kit.errors import Conflict
 from notifier.web.app import create_app
 from notifier.worker.loop import Worker

@@ -9,7 +9,8 @@ from notifier.accounts import users
 from notifier.accounts.audit import record
 from notifier.audiences import forgetting
 from notifier.bootstrap import ERASING, House
-from notifier.cli.frame import ActorOption, JsonFlag, house, print_json, print_table, say
+from notifier.cli.frame import ActorOption, JsonFlag, print_json, print_table, say
+from notifier.cli.opening import house
 from notifier.delivery import erasing as deliveries
 from notifier.delivery import erasures
 from notifier.delivery.models import ProviderErasure
@@ -28,17 +29,26 @@ CountryOption = Annotated[
 @app.command()
 def show(
     address: Annotated[str, typer.Argument(help="An email address or a mobile number.")],
+    actor: ActorOption,
     country: CountryOption = "ZZ",
+    *,
+    as_json: JsonFlag = False,  # noqa: ARG001 - it is always JSON: the document a person is given
 ) -> None:
-    """Print everything that is held about an address, as JSON: the answer to a subject access request."""
-    with house() as opened, opened.database.reading() as session:
+    """Print everything that is held about an address, as JSON: the answer to a subject access request.
+
+    The audit trail notes who looked.
+    """
+    with house() as opened, opened.database.transaction() as session:
+        by = users.acting(session, actor, users.MAY_SEE_PEOPLE, "seeing what is held about a person").email
         channel, value = forgetting.read_address(address, country)
         address_id = forgetting.find_address(session, channel, value)
-        print_json(
+        record(session, actor=by, action="recipient.shown", subject=f"address {address_id}", at=opened.clock())
+        held = (
             forgetting.held(session, address_id)
             | {"deliveries": deliveries.held(session, address_id)}
             | tracks.held(session, address_id, value)
         )
+    print_json(held)
 
 
 @app.command()
@@ -52,7 +62,7 @@ def forget(
     """Erase an address everywhere; what stays is a keyed hash, so that no upload brings it back."""
     with house() as opened, opened.database.transaction() as session:
         now = opened.clock()
-        by = users.find(session, actor).email
+        by = users.acting(session, actor, users.MAY_SEE_PEOPLE, "erasing a person").email
         channel, value = forgetting.read_address(address, country)
         done = forgetting.forget(session, opened.address_secret, channel, value, actor=by, now=now)
         ids = [address_id for address_id, _, _ in done.addresses]

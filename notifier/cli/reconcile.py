@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from notifier.bootstrap import House, is_loopback
 from notifier.campaigns import lifecycle
-from notifier.cli.frame import IdArgument, JsonFlag, house, print_json, print_table, say
+from notifier.cli.frame import IdArgument, JsonFlag, print_json, print_table, say
+from notifier.cli.opening import house
 from notifier.kit.errors import Conflict
 from notifier.kit.tokens import Purpose
 from notifier.providers.base import ListsRecord, SettledBy

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from notifier.accounts import audit
-from notifier.cli.frame import ActorOption, JsonFlag, house, paper, print_json, print_table, say
+from notifier.cli.frame import ActorOption, JsonFlag, paper, print_json, print_table, say, tell
+from notifier.cli.opening import house
 from notifier.cli.words import acting_user, open_atlas
 from notifier.kit.clock import utc_now
 from notifier.regions import keeping
@@ -77,7 +78,7 @@ def check_facts(
 
 
 @app.command()
-def confirm(code: CodeArgument, fact: FactArgument, *, actor: ActorOption) -> None:
+def confirm(code: CodeArgument, fact: FactArgument, *, actor: ActorOption, as_json: JsonFlag = False) -> None:
     """Record that you opened the live page today and found the value right."""
     with house() as opened:
         atlas, user, now = open_atlas(opened), acting_user(opened, actor, "confirming a contact"), utc_now()
@@ -87,7 +88,8 @@ def confirm(code: CodeArgument, fact: FactArgument, *, actor: ActorOption) -> No
             audit.record(
                 session, actor=user.email, action="region.confirmed", subject=f"{code} {fact}", at=now, detail=detail
             )
-    say(f"{code} {fact} is {kept.after}, checked by {user.email} today ({kept.path}).")
+    told = {"region": code, "fact": fact, "value": kept.after, "checked_by": user.email, "file": str(kept.path)}
+    tell(told, f"{code} {fact} is {kept.after}, checked by {user.email} today ({kept.path}).", as_json=as_json)
 
 
 @app.command()
@@ -98,6 +100,7 @@ def change(
     value: Annotated[str, typer.Option(help="The new number or address.")],
     source: Annotated[str, typer.Option(help="The page on which you read it.")],
     actor: ActorOption,
+    as_json: JsonFlag = False,
 ) -> None:
     """Change a number; families see it after a second person has confirmed it."""
     with house() as opened:
@@ -108,9 +111,11 @@ def change(
             audit.record(
                 session, actor=user.email, action="region.changed", subject=f"{code} {fact}", at=now, detail=detail
             )
-    say(
+    tell(
+        {"region": code, "fact": fact, "before": kept.before, "value": kept.after, "file": str(kept.path)},
         f"{code} {fact} is now {kept.after} and shown to nobody until a second person runs "
-        f"`notifier regions confirm {code} {fact} --as EMAIL`."
+        f"`notifier regions confirm {code} {fact} --as EMAIL`.",
+        as_json=as_json,
     )
 
 

@@ -11,7 +11,8 @@ import typer
 
 from notifier import config
 from notifier.bootstrap import House
-from notifier.cli.frame import JsonFlag, house, print_json, print_table, say
+from notifier.cli.frame import JsonFlag, print_json, print_table, tell
+from notifier.cli.opening import house
 from notifier.kit.errors import Conflict, NotifierError
 from notifier.kit.tokens import KEY_BYTES
 from notifier.sandbox.accounts import generate_signing_key
@@ -24,6 +25,8 @@ SANDBOX_ADDRESS = "http://127.0.0.1:8026"
 
 def init(
     sandbox: Annotated[str, typer.Option(help="The address the sandbox will listen on.")] = SANDBOX_ADDRESS,
+    *,
+    as_json: JsonFlag = False,
 ) -> None:
     """Make or update an installation: secrets, sandbox accounts, database."""
     with house() as opened:
@@ -32,9 +35,15 @@ def init(
     with house() as opened:
         before = opened.settings.database_url
         opened.migrate()
-        say(f"Secrets: {opened.settings.home / config.SECRETS_FILE} ({'made' if made else 'kept as they are'}).")
-        say(f"Database: {before.rpartition('@')[2]} is up to date.")
-    say("Next: notifier users add officer@police.example --name 'An Officer' --role officer")
+        path = opened.settings.home / config.SECRETS_FILE
+    place = before.rpartition("@")[2]
+    tell(
+        {"secrets": str(path), "secrets_made": made, "database": place},
+        f"Secrets: {path} ({'made' if made else 'kept as they are'}).",
+        f"Database: {place} is up to date.",
+        "Next: notifier users add officer@police.example --name 'An Officer' --role officer",
+        as_json=as_json,
+    )
 
 
 def write_secrets(home: Path, *, sandbox: str) -> bool:

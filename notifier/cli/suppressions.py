@@ -1,20 +1,25 @@
 """`notifier suppressions`: addresses that may not be written to, whatever any list says."""
 
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from sqlalchemy.orm import Session
 
-from notifier.accounts import users
+from notifier.accounts import audit, users
 from notifier.audiences import suppressions
 from notifier.audiences.forgetting import read_address
 from notifier.audiences.reading import open_sheet
-from notifier.cli.frame import ActorOption, JsonFlag, house, print_json, print_table, say
+from notifier.cli.frame import ActorOption, JsonFlag, LookerOption, print_json, print_table, tell
+from notifier.cli.opening import house, look
 from notifier.cli.recipients import CountryOption
 from notifier.kit.errors import Conflict
 from notifier.kit.files import whole_file
 from notifier.kit.sheets import write_csv
-from notifier.vocabulary import SuppressionReason
+from notifier.reports.words import masked
+from notifier.vocabulary import Channel, SuppressionReason
 
 app = typer.Typer(help="Addresses that may not be written to, whatever any list says.", no_args_is_help=True)
 AddressArgument = Annotated[str, typer.Argument(help="An email address or a mobile number.")]
@@ -24,13 +29,19 @@ AddressArgument = Annotated[str, typer.Argument(help="An email address or a mobi
 def show_all(
     reason: Annotated[SuppressionReason | None, typer.Option(help="Only those with this reason.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
+    actor: LookerOption = None,
     *,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show how many addresses are suppressed, by reason, and the newest."""
-    with house() as opened, opened.database.reading() as session:
-        counts = suppressions.counts(session)
-        rows = list(suppressions.listed(session, reason, limit=limit))
+    """Show how many addresses are suppressed, by reason, and the newest; with --as also the addresses."""
+    with house() as opened:
+        if actor is not None:
+            look(opened, actor, action="suppressions.listed", subject="suppressions", doing="seeing who is suppressed")
+        with opened.database.reading() as session:
+            counts = suppressions.counts(session)
+            rows = list(suppressions.listed(session, reason, limit=limit))
+    if actor is None:
+        rows = [row._replace(note=None, address=_masked(row)) for row in rows]
     if as_json:
         print_json({"counts": counts, "newest": [row._asdict() for row in rows]})
         return
@@ -45,12 +56,14 @@ def add(
     reason: Annotated[SuppressionReason, typer.Option(help="Why.")] = SuppressionReason.MANUAL,
     note: Annotated[str | None, typer.Option(help="A remark for the file; never the address.")] = None,
     country: CountryOption = "ZZ",
+    *,
+    as_json: JsonFlag = False,
 ) -> None:
     """Write no more to an address."""
     if reason is SuppressionReason.ERASED:
         raise Conflict("An erasure is more than a suppression; use `notifier recipients forget`")
     with house() as opened, opened.database.transaction() as session:
-        by = users.find(session, actor).email
+        by = users.acting(session, actor, users.MAY_SEE_PEOPLE, "suppressing an address").email
         channel, value = read_address(address, country)
         new = suppressions.suppress(
             session,
@@ -63,7 +76,9 @@ def add(
             now=opened.clock(),
             note=note,
         )
-    say(f"{value} is suppressed ({reason})." if new else f"{value} was suppressed already.")
+        _note(session, by, "suppression.added", opened.clock(), {"reason": reason, "new": new})
+    said = f"{value} is suppressed ({reason})." if new else f"{value} was suppressed already."
+    tell({"address": value, "channel": channel, "reason": reason, "new": new}, said, as_json=as_json)
 
 
 @app.command()
@@ -72,13 +87,16 @@ def lift(
     actor: ActorOption,
     why: Annotated[str, typer.Option(help="Why it may be written to again.")],
     country: CountryOption = "ZZ",
+    *,
+    as_json: JsonFlag = False,
 ) -> None:
     """Allow an address again."""
     with house() as opened, opened.database.transaction() as session:
-        by = users.find(session, actor).email
+        by = users.acting(session, actor, users.MAY_SEE_PEOPLE, "lifting a suppression").email
         channel, value = read_address(address, country)
         suppressions.lift(session, opened.address_secret, channel, value, actor=by, now=opened.clock(), why=why)
-    say(f"{value} may be written to again.")
+        _note(session, by, "suppression.lifted", opened.clock(), {}, reason=why)
+    tell({"address": value, "channel": channel}, f"{value} may be written to again.", as_json=as_json)
 
 
 @app.command("import")
@@ -87,12 +105,14 @@ def import_(
     actor: ActorOption,
     reason: Annotated[SuppressionReason, typer.Option(help="Why, for all of them.")] = SuppressionReason.OPT_OUT,
     country: CountryOption = "ZZ",
+    *,
+    as_json: JsonFlag = False,
 ) -> None:
     """Take over the suppressions of another system."""
     if reason is SuppressionReason.ERASED:
         raise Conflict("An erasure is more than a suppression; use `notifier recipients forget`")
     with house() as opened, open_sheet(file) as sheet, opened.database.transaction() as session:
-        by = users.find(session, actor).email
+        by = users.acting(session, actor, users.MAY_SEE_PEOPLE, "importing suppressions").email
         done = suppressions.take_over(
             session,
             opened.address_secret,
@@ -103,12 +123,32 @@ def import_(
             actor=by,
             now=opened.clock(),
         )
-    say(f"{done.new} addresses are suppressed now, {done.known} were already, {done.unreadable} could not be read.")
+        _note(session, by, "suppressions.imported", opened.clock(), asdict(done) | {"reason": reason})
+    tell(
+        asdict(done),
+        f"{done.new} addresses are suppressed now, {done.known} were already, {done.unreadable} could not be read.",
+        as_json=as_json,
+    )
 
 
 @app.command()
-def export(out: Annotated[Path, typer.Option(help="The CSV file to write.")]) -> None:
+def export(
+    out: Annotated[Path, typer.Option(help="The CSV file to write.")], actor: ActorOption, *, as_json: JsonFlag = False
+) -> None:
     """Write every suppression to a CSV file: the address where it is known, else its keyed hash alone."""
-    with house() as opened, opened.database.reading() as session, whole_file(out) as file:
-        written = write_csv(file, suppressions.Listed._fields, suppressions.listed(session, None))
-    say(f"Wrote {written} suppressions to {out}.")
+    with house() as opened:
+        look(opened, actor, action="suppressions.exported", subject="suppressions", doing="exporting suppressions")
+        with opened.database.reading() as session, whole_file(out) as file:
+            written = write_csv(file, suppressions.Listed._fields, suppressions.listed(session, None))
+    tell({"file": str(out), "suppressions": written}, f"Wrote {written} suppressions to {out}.", as_json=as_json)
+
+
+def _masked(row: suppressions.Listed) -> str | None:
+    return masked(Channel(row.channel), row.address) if row.address else None
+
+
+def _note(
+    session: Session, by: str, action: str, now: datetime, detail: dict[str, Any], *, reason: str | None = None
+) -> None:
+    """Note an act in the audit trail, which never names the address: the consent log knows it by its number."""
+    audit.record(session, actor=by, action=action, subject="suppressions", at=now, reason=reason, detail=detail)

@@ -6,8 +6,9 @@ import typer
 
 from notifier.accounts import users
 from notifier.accounts.models import UserRole
-from notifier.cli.frame import JsonFlag, house, print_json, print_table, say
-from notifier.kit.clock import utc_now
+from notifier.audiences import keepers
+from notifier.cli.frame import JsonFlag, print_json, print_table, tell
+from notifier.cli.opening import house
 
 app = typer.Typer(help="The people who may act.", no_args_is_help=True)
 
@@ -17,19 +18,39 @@ def add(
     email: str,
     name: Annotated[str, typer.Option(help="The person's name, as the audit trail shows it.")],
     role: Annotated[UserRole, typer.Option(help="What the person may do.")] = UserRole.OFFICER,
+    actor: Annotated[
+        str | None,
+        typer.Option("--as", metavar="EMAIL", help="The administrator who does this; left out: the command line."),
+    ] = None,
+    *,
+    as_json: JsonFlag = False,
 ) -> None:
     """Add a user."""
     with house() as opened, opened.database.transaction() as session:
-        user = users.add(session, email=email, name=name, role=role, now=utc_now())
-        say(f"{user.name} <{user.email}> is now {user.role}.")
+        by = users.COMMAND_LINE
+        if actor is not None:
+            by = users.acting(session, actor, users.MAY_ADD_USERS, "adding a user").email
+        user = users.add(session, email=email, name=name, role=role, now=opened.clock(), actor=by)
+        facts = {"email": user.email, "name": user.name, "role": user.role}
+    sentences = [f"{user.name} <{user.email}> is now {user.role}."]
+    if role is UserRole.SCHOOL:
+        sentences.append(f"Next: notifier lists entrust LIST --to {user.email} --as EMAIL")
+    tell(facts, *sentences, as_json=as_json)
 
 
 @app.command("list")
 def show_all(*, as_json: JsonFlag = False) -> None:
-    """Show every user."""
+    """Show every user, and which lists a school's user keeps."""
     with house() as opened, opened.database.reading() as session:
-        rows = [{"email": u.email, "name": u.name, "role": u.role} for u in users.everybody(session)]
+        rows = [
+            {"email": u.email, "name": u.name, "role": u.role, "lists": keepers.kept_by(session, u)}
+            for u in users.everybody(session)
+        ]
     if as_json:
         print_json(rows)
         return
-    print_table("Users", ["email", "name", "role"], [[row["email"], row["name"], row["role"]] for row in rows])
+    lines = [
+        [row["email"], row["name"], row["role"], "all" if row["lists"] is None else ", ".join(row["lists"])]
+        for row in rows
+    ]
+    print_table("Users", ["email", "name", "role", "lists"], lines)

@@ -79,6 +79,4 @@ def preview_context(opened: House) -> RenderContext:
 def acting_user(opened: House, email: str, doing: str) -> User:
     """Return the user who does something to texts or facts. Raises NotFound or Conflict."""
     with opened.database.reading() as session:
-        user = users.find(session, email)
-    users.require(user, users.MAY_DRAFT, doing)
-    return user
+        return users.acting(session, email, users.MAY_DRAFT, doing)

@@ -1,11 +1,13 @@
 """What recipients ask for that takes more than a click: a copy of their data, or to be forgotten."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from notifier.audiences.models import Address
 from notifier.kit.errors import NotFound
 from notifier.tracking.models import RecipientRequest
 
@@ -27,13 +29,34 @@ def ask(session: Session, address_id: int, kind: RequestKind, *, now: datetime) 
         session.flush()
 
 
-def open_requests(session: Session) -> list[RecipientRequest]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request and whose it is; without channel and address where the address is held no more."""
+
+    id: int
+    kind: str
+    address_id: int
+    channel: str | None
+    address: str | None
+    asked_at: datetime
+
+
+def open_requests(session: Session) -> list[Asked]:
     """Return what is still to be done, oldest first."""
-    return list(
-        session.scalars(
-            select(RecipientRequest).where(RecipientRequest.done_at.is_(None)).order_by(RecipientRequest.id)
+    rows = session.execute(
+        select(
+            RecipientRequest.id,
+            RecipientRequest.kind,
+            RecipientRequest.address_id,
+            Address.channel,
+            Address.value,
+            RecipientRequest.asked_at,
         )
+        .outerjoin(Address, Address.id == RecipientRequest.address_id)
+        .where(RecipientRequest.done_at.is_(None))
+        .order_by(RecipientRequest.id)
     )
+    return [Asked(*row) for row in rows]
 
 
 def close_request(session: Session, request_id: int, *, by: str, now: datetime) -> None:

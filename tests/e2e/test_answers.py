@@ -38,6 +38,9 @@ def test_a_mail_folder_is_read_once_and_replies_are_listed_until_somebody_read_t
         counts = office.json("bounces", "read", str(tmp_path / "bounces"))
         assert counts == {"mails": 2, "reports": reports, "replies": 1}
     [message] = office.json("reports", "messages")
+    assert (message["sender"], message["text"]) == ("m•••@example.org", None)
+    [message] = office.json("reports", "messages", "--as", "officer@police.example")
+    assert message["sender"] == "maria@example.org"
     assert "Who are you?" in message["text"]
     office.run("reports", "read", str(message["id"]), "--as", "officer@police.example")
     assert office.json("reports", "messages") == []

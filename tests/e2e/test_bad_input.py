@@ -136,7 +136,7 @@ def test_a_number_no_database_can_hold_is_wrong_usage(office: Office) -> None:
 
 def test_a_result_that_cannot_be_written_leaves_nothing(desk: Office, tmp_path: Path) -> None:
     missing = tmp_path / "missing" / "out.csv"
-    for words in (("lists", "sample", "--rows", "5"), ("suppressions", "export")):
+    for words in (("lists", "sample", "--rows", "5"), ("suppressions", "export", "--as", "officer@police.example")):
         assert "cannot be written" in desk.run(*words, "--out", str(missing), expect=1)
     assert not missing.parent.exists()
 
@@ -145,7 +145,9 @@ def test_a_result_that_fails_half_way_leaves_what_was_there(desk: Office, tmp_pa
     desk.run(*LIST)
     kept = tmp_path / "verdicts.csv"
     kept.write_text("of last week")
-    assert "Nothing was ever imported" in desk.run("lists", "verdicts", "nh", "--out", str(kept), expect=1)
+    assert "Nothing was ever imported" in desk.run(
+        "lists", "verdicts", "nh", "--out", str(kept), "--as", "officer@police.example", expect=1
+    )
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ""] == ["verdicts.csv"]
     assert kept.read_text() == "of last week"
 

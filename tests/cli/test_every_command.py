@@ -1,0 +1,84 @@
+"""What holds for every command: its line in the help, a document for programs, and a quiet end when interrupted."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from typer.core import TyperGroup
+
+from notifier.cli import CHAPTERS, Contents, app
+
+# These run until they are stopped and have no result; what they do is logged as JSON.
+WITHOUT_A_RESULT = {"run", "serve", "schedule", "work"}
+
+
+def every_command() -> Iterator[tuple[str, typer.core.TyperCommand]]:
+    group = typer.main.get_command(app)
+    assert isinstance(group, Contents)
+    group.open_all()
+    yield from _within(group, "")
+
+
+def _within(group: TyperGroup, prefix: str) -> Iterator[tuple[str, typer.core.TyperCommand]]:
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from _within(command, f"{prefix}{name} ")
+        else:
+            assert isinstance(command, typer.core.TyperCommand)
+            yield f"{prefix}{name}", command
+
+
+COMMANDS = dict(every_command())
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - WITHOUT_A_RESULT))
+def test_every_command_can_answer_a_program(name: str) -> None:
+    options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    assert "--json" in options
+
+
+@pytest.mark.parametrize("name", sorted(CHAPTERS))
+def test_the_help_says_of_a_chapter_what_the_chapter_says_of_itself(name: str) -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, Contents)
+    group.open(name)
+    said = (group.commands[name].help or "").partition("\n\n")[0]
+    assert " ".join(said.split()) == CHAPTERS[name].about
+
+
+def test_the_help_loads_neither_database_nor_web_nor_provider() -> None:
+    code = (
+        "import sys; from notifier.cli import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print({'sqlalchemy', 'fastapi', 'sendgrid', 'twilio', 'uvicorn', 'aiohttp'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+@pytest.mark.parametrize("after_s", [0.02, 0.1, 0.3, 0.8, 1.5])
+def test_an_interrupt_while_starting_ends_without_a_traceback(after_s: float, tmp_path: Path) -> None:
+    """Whenever it comes: while Python starts nobody can help it, so the clock begins with our first module."""
+    code = "import sys; print('go', flush=True); import notifier.__main__ as start; start.main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "sandbox", "--port", "0", "--smtp-port", "0"],
+        env={**os.environ, "NOTIFIER_HOME": str(tmp_path)},
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(after_s)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert "Traceback" not in said
+    assert process.returncode in {0, 130}
