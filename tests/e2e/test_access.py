@@ -1,6 +1,5 @@
 """Who may do and see what: every role against every command that asks who acts, and the trail each reading leaves."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,7 +107,7 @@ USERS = {
 
 
 @pytest.fixture
-def station(office: Office, tmp_path: Path) -> Iterator[Station]:
+def station(office: Office, tmp_path: Path) -> Station:
     office.run("users", "add", USERS["administrator"], "--name", "An Administrator", "--role", "administrator")
     office.run("users", "add", USERS["school"], "--name", "A School", "--role", "school")
     (tmp_path / "parents.csv").write_text(PARENTS, encoding="utf-8")
@@ -120,7 +119,7 @@ def station(office: Office, tmp_path: Path) -> Iterator[Station]:
         session.add(RecipientRequest(address_id=1, kind="data", asked_at=now))
     database.close()
     office.run("lists", "entrust", "east-primary", "--to", USERS["school"], "--as", USERS["officer"])
-    yield Station(office, str(story), tmp_path)
+    return Station(office, str(story), tmp_path)
 
 
 @pytest.mark.parametrize("role", sorted(USERS))
