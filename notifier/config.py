@@ -5,9 +5,11 @@ which. Every setting can be overridden by an environment variable named after it
 `NOTIFIER_SENDGRID_BASE_URL`. No room can import this module.
 """
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -34,6 +36,14 @@ from notifier.worker.engine import TickSettings, WorkerSettings
 
 PREFIX = "NOTIFIER_"
 SECRETS_FILE = "secrets.toml"
+
+_WHERE = "config/notifier.toml shows every one"
+# Variables with our prefix that are no settings, as name=value: where the data is, our own tests, and what Kubernetes
+# tells every process about services whose names begin like ours.
+_OTHERS = re.compile(
+    r"NOTIFIER_(HOME=|TEST_|(\w+_)?(SERVICE_HOST=|SERVICE_PORT(_\w+)?=\d+$|PORT(_\d+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://"
+    r"|PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)=))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +171,26 @@ def _read_file(path: Path) -> dict[str, tuple[str, Any]]:
         for key, value in pairs:
             place = f"{section}.{key}" if key else section
             if place not in known:
-                raise Invalid(f"{path}: there is no setting {place!r}; config/notifier.toml shows every one")
+                raise Invalid(f"{path}: there is no setting {place!r}{_nearest(place, known)}; {_WHERE}")
             found[place] = (f"{path}, {place}", value)
     return found
 
 
 def _read_environment(environment: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    """Read the variables. A name nobody knows is a slip of the finger, and its value would be missed in silence."""
     names = {PREFIX + place.replace(".", "_").upper(): place for place in places()}
+    for name, value in sorted(environment.items()):
+        if name.startswith(PREFIX) and name not in names and not _OTHERS.match(f"{name}={value}"):
+            raise Invalid(f"There is no setting {name}{_nearest(name, names)}; {_WHERE}")
     return {names[name]: (name, value) for name, value in environment.items() if name in names and value != ""}
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Return a question about the name that was meant, where there is one like it."""
+    # What all of them have in common says nothing.
+    bare = {one.removeprefix(PREFIX): one for one in known}
+    near = get_close_matches(name.removeprefix(PREFIX), bare, n=1)
+    return f" (do you mean {bare[near[0]]}?)" if near else ""
 
 
 def _build(home: Path, given: dict[str, tuple[str, Any]]) -> Settings:
@@ -186,4 +208,31 @@ def _build(home: Path, given: dict[str, tuple[str, Any]]) -> Settings:
         section, key = place.split(".", 1)
         sections.setdefault(section, {})[key] = read
     hints = get_type_hints(Settings)
-    return Settings(home=home, live=live, **{name: hints[name](**values) for name, values in sections.items()})
+    settings = Settings(home=home, live=live, **{name: hints[name](**values) for name, values in sections.items()})
+    _check_doubt(settings)
+    return settings
+
+
+def _check_doubt(settings: Settings) -> None:
+    """Refuse a doubt that would be settled while the call it is about may still be under way.
+
+    A worker that has lost its lease can begin a call just before the lease is over, and be at it for as long as the
+    provider's timeout lets it. Judged before that, a message on its way would be sent a second time.
+    """
+    lease_s, twilio = settings.worker.lease_s, settings.twilio
+    rounds = -(-twilio.group_size // max(1, twilio.concurrency))
+    checks = (
+        ("events_wait_s", settings.doubt.events_wait_s, lease_s + settings.sendgrid.timeout_s, "sendgrid.timeout_s"),
+        (
+            "record_wait_s",
+            settings.doubt.record_wait_s,
+            lease_s + twilio.timeout_s * rounds,
+            "twilio.timeout_s for each round of a group (twilio.group_size / twilio.concurrency)",
+        ),
+    )
+    for name, waits_s, longest_s, call in checks:
+        if waits_s <= longest_s:
+            raise Invalid(
+                f"The setting doubt.{name} is {waits_s:g} s, but a call can be under way for {longest_s:g} s "
+                f"(worker.lease_s and {call}). Make it longer than that, or people could be written to twice."
+            )
