@@ -7,7 +7,7 @@ address back. Copies in other rooms (deliveries, events, letters) are theirs to 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, delete, or_, select, update
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from notifier.audiences.addresses import normalise
 from notifier.audiences.models import (
     Address,
     ContactList,
+    Import,
     ImportRow,
     ListChoice,
     Subscription,
@@ -29,17 +30,28 @@ from notifier.kit.tokens import address_key
 from notifier.vocabulary import Channel, SuppressionReason
 
 
+class Erased(NamedTuple):
+    """One erased address: its id, unless no list ever had it, its value and its keyed hash."""
+
+    id: int | None
+    value: str
+    key: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What an erasure did. `addresses` holds the ids and the keyed hashes of what was erased, for the other rooms.
+    """What an erasure did. `addresses` is what was erased, for the other rooms.
 
     `rows` of contact lists were deleted whole. From `shared_rows` only this address was taken: they are of different
-    people, who did not all ask.
+    people, who did not all ask. `staying` are other addresses of the deleted rows that are somebody else's too, and
+    `names` the given names of those rows: copies of the names are not theirs to keep.
     """
 
-    addresses: tuple[tuple[int, str, bytes], ...]
-    rows: int
-    shared_rows: int
+    addresses: tuple[Erased, ...]
+    rows: int = 0
+    shared_rows: int = 0
+    staying: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def read_address(text: str, country: str) -> tuple[Channel, str]:
@@ -125,16 +137,28 @@ def forget(session: Session, secret: bytes, channel: Channel, value: str, *, act
             session, channel, key, SuppressionReason.ERASED, address_id=None, source="erasure", actor=actor, now=now
         )
         _forget_uploads(session, [key])
-        return Forgotten((), 0, 0)
+        return Forgotten((Erased(None, value, key),))
     partners = _partners(session, address_id)
-    rows = shared = 0
-    if len(partners) <= 1:
-        rows = _count(session.execute(delete(Subscription).where(_has(address_id)).returning(Subscription.id)).all())
-    else:
+    if len(partners) > 1:
         shared = _take_off(session, address_id)
+        return Forgotten((_erase(session, address_id, actor=actor, now=now),), shared_rows=shared)
+    rows, names = _delete_rows(session, address_id)
     orphans = [other for other in partners if rows and not _is_used(session, other)]
     erased = tuple(_erase(session, found, actor=actor, now=now) for found in (address_id, *orphans))
-    return Forgotten(erased, rows, shared)
+    return Forgotten(erased, rows, staying=tuple(partners - set(orphans)), names=names)
+
+
+def _delete_rows(session: Session, address_id: int) -> tuple[int, tuple[str, ...]]:
+    """Delete the rows of an address, and what uploads say of the same people; return how many, and their names."""
+    rows = session.execute(
+        delete(Subscription)
+        .where(_has(address_id))
+        .returning(Subscription.list_id, Subscription.row_key, Subscription.given_name)
+    ).all()
+    for list_id, row_key, _ in rows:
+        uploads = select(Import.id).where(Import.list_id == list_id)
+        session.execute(delete(ImportRow).where(ImportRow.import_id.in_(uploads), ImportRow.row_key == row_key))
+    return len(rows), tuple({row.given_name for row in rows if row.given_name})
 
 
 def _has(address_id: int) -> ColumnElement[bool]:
@@ -163,7 +187,7 @@ def _take_off(session: Session, address_id: int) -> int:
     return count
 
 
-def _erase(session: Session, address_id: int, *, actor: str, now: datetime) -> tuple[int, str, bytes]:
+def _erase(session: Session, address_id: int, *, actor: str, now: datetime) -> Erased:
     address = session.get_one(Address, address_id)
     channel, value, key = Channel(address.channel), address.value, address.key
     suppress_key(
@@ -172,8 +196,14 @@ def _erase(session: Session, address_id: int, *, actor: str, now: datetime) -> t
     session.execute(delete(TopicChoice).where(TopicChoice.address_id == address_id))
     session.execute(delete(ListChoice).where(ListChoice.address_id == address_id))
     session.execute(delete(Address).where(Address.id == address_id))
+    # An officer's own words may name a person; that an act was done, and when, stays.
+    session.execute(
+        update(SubscriptionChange)
+        .where(SubscriptionChange.address_id == address_id, SubscriptionChange.actor.contains("@"))
+        .values(why=None)
+    )
     _forget_uploads(session, [key])
-    return address_id, value, key
+    return Erased(address_id, value, key)
 
 
 def _forget_uploads(session: Session, keys: Sequence[bytes]) -> None:

@@ -65,12 +65,13 @@ def forget(
         by = users.acting(session, actor, users.MAY_SEE_PEOPLE, "erasing a person").email
         channel, value = forgetting.read_address(address, country)
         done = forgetting.forget(session, opened.address_secret, channel, value, actor=by, now=now)
-        ids = [address_id for address_id, _, _ in done.addresses]
-        wiped = deliveries.erase_addresses(session, ids)
+        addresses = [(one.id, one.value) for one in done.addresses]
+        wiped = deliveries.erase_addresses(session, addresses)
+        deliveries.erase_names(session, done.staying, done.names)
         tracks.erase_addresses(session, done.addresses, by=by, now=now)
-        addresses = [(address_id, value) for address_id, value, _ in done.addresses]
         asked = erasures.note(session, addresses, erasing=ERASING, in_use=_in_use(opened), now=now)
-        counts = {"addresses": len(ids), "rows": done.rows, "shared_rows": done.shared_rows, "deliveries": wiped}
+        held = [one for one in done.addresses if one.id is not None]
+        counts = {"addresses": len(held), "rows": done.rows, "shared_rows": done.shared_rows, "deliveries": wiped}
         record(
             session,
             actor=by,
@@ -147,7 +148,7 @@ def _line(name: str, rows: Sequence[ProviderErasure], trouble: str | None) -> di
 def _in_words(line: dict[str, Any]) -> str:
     if line["by"] is None:
         return f"{line['provider']}: keeps nothing that it could be asked to erase."
-    things = "addresses" if line["by"] == ErasedBy.EMAIL_ADDRESS else "messages"
+    things = "numbers" if line["by"] == ErasedBy.MOBILE_NUMBER else "addresses"
     waiting = line["asked"] - line["taken"]
     later = f"; {waiting} wait and are asked again ({', '.join(line['errors'])})" if waiting else ""
     return f"{line['provider']}: asked to erase {line['asked']} {things}, {line['taken']} taken{later}."

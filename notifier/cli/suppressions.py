@@ -95,7 +95,7 @@ def lift(
         by = users.acting(session, actor, users.MAY_SEE_PEOPLE, "lifting a suppression").email
         channel, value = read_address(address, country)
         suppressions.lift(session, opened.address_secret, channel, value, actor=by, now=opened.clock(), why=why)
-        _note(session, by, "suppression.lifted", opened.clock(), {}, reason=why)
+        _note(session, by, "suppression.lifted", opened.clock(), {})
     tell({"address": value, "channel": channel}, f"{value} may be written to again.", as_json=as_json)
 
 
@@ -147,8 +147,6 @@ def _masked(row: suppressions.Listed) -> str | None:
     return masked(Channel(row.channel), row.address) if row.address else None
 
 
-def _note(
-    session: Session, by: str, action: str, now: datetime, detail: dict[str, Any], *, reason: str | None = None
-) -> None:
-    """Note an act in the audit trail, which never names the address: the consent log knows it by its number."""
-    audit.record(session, actor=by, action=action, subject="suppressions", at=now, reason=reason, detail=detail)
+def _note(session: Session, by: str, action: str, now: datetime, detail: dict[str, Any]) -> None:
+    """Note an act in the audit trail, which names neither address nor reason: those stand in the consent log."""
+    audit.record(session, actor=by, action=action, subject="suppressions", at=now, detail=detail)

@@ -1,7 +1,7 @@
 """What providers are asked to erase: a row for every question, until they have taken it.
 
 The row is written in the transaction that erases a person here, so that a provider that cannot be reached neither stops
-that nor is forgotten. It holds the address (or the message's id) only as long as it has to be asked for. Nothing here
+that nor is forgotten. It holds the address only as long as it has to be asked for. Nothing here
 talks to a provider: the scheduler's duty does, and the command that erases a person.
 """
 
@@ -32,7 +32,7 @@ class Question:
 
 def note(
     session: Session,
-    addresses: Sequence[tuple[int, str]],
+    addresses: Sequence[tuple[int | None, str]],
     *,
     erasing: Mapping[str, ErasedBy],
     in_use: Collection[str],
@@ -41,13 +41,16 @@ def note(
     """Write down what has to be asked of whom about addresses (id and value); return the ids of the rows.
 
     `erasing` are the providers that can be asked, and what they erase by; `in_use` those that messages go by now. A
-    provider that erases by address is asked if it is in use, since letters outside campaigns leave no delivery behind,
-    or was ever handed a message of the address; one that erases by message, about every message of ours that it has.
+    provider is asked if it is in use, since letters and codes outside campaigns leave no delivery behind, or was ever
+    handed a message of the address.
     """
-    ids = [address_id for address_id, _ in addresses]
+    ids = [address_id for address_id, _ in addresses if address_id is not None]
+    handed_to = select(Attempt.provider).where(
+        Attempt.batch_id.in_(select(Delivery.batch_id).where(Delivery.address_id.in_(ids)))
+    )
+    asked = {*in_use, *session.scalars(handed_to.distinct())}
     wanted = [
-        *_by_destination(session, addresses, erasing, in_use),
-        *_by_message(session, ids, erasing),
+        (name, value) for name, by in erasing.items() if name in asked for _, value in addresses if by.takes(value)
     ]
     if not wanted:
         return []
@@ -91,26 +94,3 @@ def rows(session: Session, ids: Iterable[int] | None = None) -> list[ProviderEra
     """Return the rows of these ids, or every one that no provider has taken yet."""
     chosen = ProviderErasure.done_at.is_(None) if ids is None else ProviderErasure.id.in_(list(ids))
     return list(session.scalars(select(ProviderErasure).where(chosen).order_by(ProviderErasure.id)))
-
-
-def _by_destination(
-    session: Session, addresses: Sequence[tuple[int, str]], erasing: Mapping[str, ErasedBy], in_use: Collection[str]
-) -> list[tuple[str, str]]:
-    ids = [address_id for address_id, _ in addresses]
-    handed_to = select(Attempt.provider).where(
-        Attempt.batch_id.in_(select(Delivery.batch_id).where(Delivery.address_id.in_(ids)))
-    )
-    asked = {*in_use, *session.scalars(handed_to.distinct())}
-    names = [name for name, by in erasing.items() if by is ErasedBy.EMAIL_ADDRESS and name in asked]
-    return [(name, value) for name in names for _, value in addresses if "@" in value]
-
-
-def _by_message(session: Session, ids: Sequence[int], erasing: Mapping[str, ErasedBy]) -> list[tuple[str, str]]:
-    names = [name for name, by in erasing.items() if by is ErasedBy.MESSAGE]
-    found = session.execute(
-        select(Attempt.provider, Delivery.provider_message_id)
-        .join(Attempt, Attempt.id == Delivery.attempt_id)
-        .where(Delivery.address_id.in_(ids), Attempt.provider.in_(names), Delivery.provider_message_id.is_not(None))
-        .distinct()
-    )
-    return [(name, message_id) for name, message_id in found if message_id]

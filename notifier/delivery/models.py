@@ -197,7 +197,7 @@ class Attempt(Base):
 class ProviderErasure(Base):
     """One question to a provider to erase something of a person who has been forgotten here.
 
-    `subject` is the email address, or the provider's id of a message, and is wiped once the provider has taken it.
+    `subject` is the email address or mobile number, and is wiped once the provider has taken it.
     """
 
     __tablename__ = "provider_erasures"

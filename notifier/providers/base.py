@@ -169,10 +169,15 @@ class ListsRecord(Protocol):
 
 
 class ErasedBy(StrEnum):
-    """What a provider erases by: an email address with all it knows of it, or one message by the provider's own id."""
+    """What a provider erases by: all it knows of an email address, of a mobile number, or of either."""
 
     EMAIL_ADDRESS = "email_address"
-    MESSAGE = "message"
+    MOBILE_NUMBER = "mobile_number"
+    ANY_ADDRESS = "any_address"
+
+    def takes(self, value: str) -> bool:
+        """Whether it can be asked about this address."""
+        return self is ErasedBy.ANY_ADDRESS or (self is ErasedBy.EMAIL_ADDRESS) is ("@" in value)
 
 
 @runtime_checkable
@@ -183,7 +188,7 @@ class Erases(Protocol):
     erased_by: ErasedBy
 
     async def erase(self, subject: str) -> None:
-        """Ask for one address or message to be erased; return once the provider has taken it. Raises ProviderError."""
+        """Ask for one address to be erased; return once the provider has taken it. Raises ProviderError."""
 
 
 def unsubscribe_header(url: str) -> str:

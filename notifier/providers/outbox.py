@@ -25,6 +25,8 @@ from notifier.providers.mime import EmailTemplate
 from notifier.providers.personal import Blanks
 from notifier.vocabulary import Channel, EmailMessage, Envelope, Message, SmsMessage
 
+# A file says to whom it is in its first lines.
+_HEAD_BYTES = 8_192
 _UNSAFE = re.compile(r"[^0-9A-Za-z_-]")
 
 
@@ -40,7 +42,7 @@ class Outbox:
 
     name = "outbox"
     settled_by = SettledBy.PERSON
-    erased_by = ErasedBy.MESSAGE
+    erased_by = ErasedBy.ANY_ADDRESS
     group_size = 100
 
     def __init__(self, settings: OutboxSettings, channel: Channel) -> None:
@@ -65,12 +67,17 @@ class Outbox:
         """Nothing is open."""
 
     async def erase(self, subject: str) -> None:
-        """Delete the file of one message; one that is not there is erased. Raises Temporary if it cannot be deleted."""
-        file = self._folder / _safe(Path(subject).stem)
+        """Delete the file of every message to an address. Raises Temporary if one cannot be deleted."""
         try:
-            await asyncio.to_thread(_unlink, file.with_suffix(Path(subject).suffix))
+            await asyncio.to_thread(self._delete, subject)
         except OSError as failed:
-            raise Temporary(f"The file cannot be deleted: {failed.strerror}", code="no_access") from None
+            raise Temporary(f"A file cannot be deleted: {failed.strerror}", code="no_access") from None
+
+    def _delete(self, destination: str) -> None:
+        for suffix in ("eml", "txt"):
+            for file in self._folder.glob(f"*.{suffix}"):
+                if _is_to(file, destination):
+                    file.unlink(missing_ok=True)
 
     def _write(self, message: Message, envelopes: Sequence[Envelope]) -> list[Receipt]:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -94,8 +101,10 @@ def _sms_file(message: SmsMessage, envelope: Envelope, blanks: Blanks) -> bytes:
     return f"From: {message.sender}\nTo: {envelope.destination}\n\n{text}\n".encode()
 
 
-def _unlink(file: Path) -> None:
-    file.unlink(missing_ok=True)
+def _is_to(file: Path, destination: str) -> bool:
+    with file.open("rb") as opened:
+        head = opened.read(_HEAD_BYTES).replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    return f"\nTo: {destination}\n".encode() in b"\n" + head + b"\n"
 
 
 def _safe(reference: str) -> str:

@@ -106,7 +106,7 @@ class Twilio:
     name = "twilio"
     channel = Channel.SMS
     settled_by = SettledBy.RECORD
-    erased_by = ErasedBy.MESSAGE
+    erased_by = ErasedBy.MOBILE_NUMBER
 
     def __init__(self, settings: TwilioSettings, *, public_url: str) -> None:
         self.group_size = settings.group_size
@@ -163,11 +163,23 @@ class Twilio:
                 return
 
     async def erase(self, subject: str) -> None:
-        """Have the text of one message emptied (its sid); a message Twilio has no more is erased. Raises ProviderError.
+        """Have the text of every message to and from a number emptied. Raises ProviderError.
 
-        Twilio calls this redaction: the record of the message stays, the words go.
+        Twilio calls this redaction: the record of the message stays, the words go. What the number wrote to us, our
+        answers and the codes of sign-ups are on record there like the messages of campaigns.
         """
-        resource = f"{self._messages.removesuffix('.json')}/{quote(subject, safe='')}.json"
+        for side in ("To", "From"):
+            for page in count():
+                told = await self._call("GET", params={side: subject, "PageSize": _PAGE, "Page": page})
+                records = [record for record in told.get("messages") or () if isinstance(record, dict)]
+                for sid in [str(record.get("sid", "")) for record in records if record.get("body") != ""]:
+                    await self._redact(sid)
+                if not told.get("next_page_uri"):
+                    break
+
+    async def _redact(self, sid: str) -> None:
+        """Empty the text of one message; one Twilio has no more is erased. Raises ProviderError."""
+        resource = f"{self._messages.removesuffix('.json')}/{quote(sid, safe='')}.json"
         try:
             await self._call("POST", resource, data={"Body": ""})
         except Permanent as refused:

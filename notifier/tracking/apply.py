@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, or_, select, union, update
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, null, or_, select, union, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from notifier.audiences.models import Address
@@ -100,11 +100,21 @@ def apply_pending(session: Session, *, now: datetime, limit: int = 5000) -> int:
         hold_for_trouble(session, and_(claimed.within, ProviderEvent.kind == _K.ACCOUNT_TROUBLE), now=now)
     counts.changed(session, _deliveries(claimed))
     _watch(session, claimed, now)
+    _forget_again(session, claimed)
     session.execute(
         update(ProviderEvent).where(claimed.within).values(applied=True, destination=None),
         execution_options=_UNSYNCHRONISED,
     )
     return claimed.number
+
+
+def _forget_again(session: Session, claimed: Claimed) -> None:
+    """Wipe the words of events about somebody who has been forgotten: a provider may tell of them days later."""
+    gone = select(Delivery.id).where(Delivery.id.in_(_deliveries(claimed)), Delivery.destination.is_(None))
+    session.execute(
+        update(ProviderEvent).where(claimed.within, ProviderEvent.delivery_id.in_(gone)).values(raw=None, detail=None),
+        execution_options=_UNSYNCHRONISED,
+    )
 
 
 def _watch(session: Session, claimed: Claimed, now: datetime) -> None:
@@ -174,17 +184,28 @@ def _lock_deliveries(session: Session, claimed: Claimed) -> None:
 
 
 def _latest(claimed: Claimed, kinds: Sequence[EventKind]) -> Subquery:
-    """The latest moment, and a reason, for each delivery these events are about."""
+    """The latest moment for each delivery these events are about."""
     return (
-        select(
-            ProviderEvent.delivery_id,
-            func.max(ProviderEvent.occurred_at).label("at"),
-            func.min(_reason()).label("reason"),
-        )
+        select(ProviderEvent.delivery_id, func.max(ProviderEvent.occurred_at).label("at"), null().label("reason"))
         .where(claimed.within, ProviderEvent.kind.in_(kinds), ProviderEvent.delivery_id.is_not(None))
         .group_by(ProviderEvent.delivery_id)
         .subquery()
     )
+
+
+def _latest_told(claimed: Claimed, kinds: Sequence[EventKind]) -> Subquery:
+    """The latest moment with its reason for each delivery; of several reasons at that moment the first by the alphabet.
+
+    Any rule will do that does not depend on the order of arrival.
+    """
+    at, reason = ProviderEvent.occurred_at, _reason()
+    place = func.row_number().over(partition_by=ProviderEvent.delivery_id, order_by=(at.desc(), reason))
+    ranked = (
+        select(ProviderEvent.delivery_id, at.label("at"), reason.label("reason"), place.label("place"))
+        .where(claimed.within, ProviderEvent.kind.in_(kinds), ProviderEvent.delivery_id.is_not(None))
+        .subquery()
+    )
+    return select(ranked.c.delivery_id, ranked.c.at, ranked.c.reason).where(ranked.c.place == 1).subquery()
 
 
 def _reason() -> ColumnElement[str | None]:
@@ -208,15 +229,20 @@ def _note_taken(session: Session, claimed: Claimed) -> None:
 def _note_outcome(session: Session, outcome: Outcome, claimed: Claimed) -> None:
     if not claimed.have(outcome.kinds):
         return
-    news = _latest(claimed, outcome.kinds)
+    is_reached = outcome.status is DeliveryStatus.DELIVERED
+    news = (_latest if is_reached else _latest_told)(claimed, outcome.kinds)
     stands = and_(
         Delivery.status.in_([*sources(outcome.status), outcome.status]),
         *[_beats(news.c.at, outcome, other) for other in OUTCOMES if other is not outcome],
     )
-    reason = None if outcome.status is DeliveryStatus.DELIVERED else news.c.reason
+    reason = None if is_reached else news.c.reason
+    is_newer = or_(outcome.moment.is_(None), outcome.moment < news.c.at)
+    if not is_reached:
+        is_same = and_(outcome.moment == news.c.at, Delivery.status == outcome.status)
+        is_newer = or_(is_newer, and_(is_same, Delivery.reason > news.c.reason))
     session.execute(
         update(Delivery)
-        .where(Delivery.id == news.c.delivery_id, or_(outcome.moment.is_(None), outcome.moment < news.c.at))
+        .where(Delivery.id == news.c.delivery_id, is_newer)
         .values(
             {
                 outcome.moment: news.c.at,

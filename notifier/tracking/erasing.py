@@ -1,32 +1,36 @@
 """Erase what providers told us about a person, and what the person wrote; kinds and times stay, so counts stay true."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote_plus
 
-from sqlalchemy import Select, delete, or_, select, update
+import phonenumbers
+from sqlalchemy import Select, Text, and_, cast, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from notifier.audiences.forgetting import Erased
 from notifier.delivery.models import Delivery
 from notifier.tracking.models import InboundMessage, ProviderEvent, RecipientRequest, SignUp
 from notifier.tracking.requests import RequestKind
 
+# What takes the place of an address in somebody else's message.
+ERASED = "[erased]"
 
-def erase_addresses(session: Session, addresses: Sequence[tuple[int, str, bytes]], *, by: str, now: datetime) -> None:
-    """Wipe the events, letters and unfinished sign-ups of addresses (id, value, keyed hash); close their requests."""
-    ids = [address_id for address_id, _, _ in addresses]
-    values = [value for _, value, _ in addresses]
-    theirs = select(Delivery.id).where(Delivery.address_id.in_(ids))
+
+def erase_addresses(session: Session, addresses: Sequence[Erased], *, by: str, now: datetime) -> None:
+    """Wipe the events, letters and unfinished sign-ups of addresses; close their requests to be forgotten."""
+    ids = [one.id for one in addresses if one.id is not None]
+    values = [one.value for one in addresses]
+    _wipe_events(session, ids, values)
     session.execute(
-        update(ProviderEvent)
-        .where(or_(ProviderEvent.delivery_id.in_(theirs), ProviderEvent.destination.in_(values)))
-        .values(destination=None, raw=None, detail=None)
-        .execution_options(synchronize_session=False)
+        delete(InboundMessage).where(
+            or_(InboundMessage.address_id.in_(ids), func.lower(InboundMessage.sender).in_(values))
+        )
     )
-    session.execute(
-        delete(InboundMessage).where(or_(InboundMessage.address_id.in_(ids), InboundMessage.sender.in_(values)))
-    )
-    session.execute(delete(SignUp).where(SignUp.address_key.in_([key for _, _, key in addresses])))
+    _take_out_of_letters(session, values)
+    session.execute(delete(SignUp).where(SignUp.address_key.in_([one.key for one in addresses])))
     session.execute(
         update(RecipientRequest)
         .where(
@@ -36,6 +40,41 @@ def erase_addresses(session: Session, addresses: Sequence[tuple[int, str, bytes]
         )
         .values(done_at=now, done_by=by)
     )
+
+
+def _wipe_events(session: Session, ids: Sequence[int], values: Sequence[str]) -> None:
+    """Wipe what events say of addresses: those about their deliveries, and those about no delivery that name them."""
+    theirs = select(Delivery.id).where(Delivery.address_id.in_(ids))
+    words = [func.lower(cast(ProviderEvent.raw, Text)), func.lower(ProviderEvent.detail), ProviderEvent.destination]
+    # What could not be read is kept as it came, where an address may stand as forms write it.
+    written = {form for value in values for form in (value, quote_plus(value).lower())}
+    naming = or_(*[text.contains(form, autoescape=True) for text in words for form in sorted(written)])
+    session.execute(
+        update(ProviderEvent)
+        .where(or_(ProviderEvent.delivery_id.in_(theirs), and_(ProviderEvent.delivery_id.is_(None), naming)))
+        .values(destination=None, raw=None, detail=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _take_out_of_letters(session: Session, values: Sequence[str]) -> None:
+    """Take addresses out of what other people wrote: few letters are kept, and each is looked at."""
+    written = re.compile("|".join(_spellings(value) for value in values), flags=re.IGNORECASE)
+    letters = session.execute(select(InboundMessage.id, InboundMessage.text))
+    changed = [(number, written.sub(ERASED, text)) for number, text in letters if written.search(text)]
+    for number, text in changed:
+        session.execute(update(InboundMessage).where(InboundMessage.id == number).values(text=text))
+
+
+def _spellings(value: str) -> str:
+    """Return a pattern of the ways an address is written: a number with or without its country, spaces or brackets."""
+    if not value.startswith("+"):
+        return re.escape(value)
+    number = phonenumbers.parse(value)
+    between = r"[\s()./-]*"
+    national = between.join(phonenumbers.national_significant_number(number))
+    country = rf"(?:\+|00){between}{between.join(str(number.country_code))}{between}"
+    return rf"(?:{country})?(?:\(?0\)?{between})?{national}(?!\d)"
 
 
 def held(session: Session, address_id: int, value: str) -> dict[str, list[dict[str, Any]]]:

@@ -5,7 +5,7 @@ not proven by anything, so it is only kept. Never here: the words of an answer, 
 language.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -66,7 +66,8 @@ def hear_text(session: Session, event: Event, *, address_secret: bytes, keyring:
 def hear_mail(session: Session, event: Event, *, keyring: Keyring, now: datetime) -> None:
     """Keep one mail that a person wrote to us."""
     sender = event.destination or ""
-    if remember(session, event, keyring=keyring, now=now):
+    # Its subject is kept with its text, which is pruned and erased as such; the event need not say it again.
+    if remember(session, replace(event, detail=None), keyring=keyring, now=now):
         address_id = session.scalar(select(Address.id).where(Address.channel == Channel.EMAIL, Address.value == sender))
         text = f"{event.detail}\n\n{event.text or ''}" if event.detail else event.text or ""
         _keep(session, Channel.EMAIL, address_id, sender, text, now)

@@ -29,14 +29,14 @@ async def test_a_text_message_becomes_a_file_that_an_editor_opens(tmp_path: Path
     )
 
 
-async def test_a_file_is_erased_and_nothing_else(tmp_path: Path) -> None:
-    outbox = Outbox(OutboxSettings(str(tmp_path / "outbox")), Channel.SMS)
-    (tmp_path / "secret.txt").write_text("mine")
-    first, second = await outbox.send(SMS, texts("+61480000001", "+61480000002"))
-    for name in (first.message_id or "", "../secret.txt", "not-there.txt"):
-        await outbox.erase(name)
-    assert [file.name for file in (tmp_path / "outbox").iterdir()] == [second.message_id]
-    assert (tmp_path / "secret.txt").exists()
+async def test_the_files_to_an_address_are_erased_and_nothing_else(tmp_path: Path) -> None:
+    sms = Outbox(OutboxSettings(str(tmp_path / "outbox")), Channel.SMS)
+    email = Outbox(OutboxSettings(str(tmp_path / "outbox")), Channel.EMAIL)
+    _, second = await sms.send(SMS, texts("+61480000001", "+61480000011"))
+    _, fourth = await email.send(EMAIL, emails("one@families.example", "two@families.example"))
+    for value in ("+61480000001", "one@families.example", "nobody@families.example"):
+        await sms.erase(value)
+    assert {file.name for file in (tmp_path / "outbox").iterdir()} == {second.message_id, fourth.message_id}
 
 
 async def test_a_reference_never_leads_out_of_the_folder(tmp_path: Path) -> None:

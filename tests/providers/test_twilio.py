@@ -8,6 +8,7 @@ import pytest
 
 from notifier.providers.base import AccountTrouble, Ambiguous, Permanent, ProviderError, Temporary
 from notifier.providers.twilio import REFUSALS, Twilio, TwilioSettings, refusal
+from notifier.sandbox.behaviour import Behaviour, Dice
 from notifier.vocabulary import Envelope, EventKind
 from tests.sandbox.letters import ACCOUNTS, EMAIL, SMS, Scene, scene, texts
 
@@ -50,12 +51,14 @@ async def test_a_refused_number_fails_alone(stage: Scene, number: str, code: str
     assert taken.error is None
 
 
-async def test_the_words_of_one_message_are_redacted(stage: Scene) -> None:
-    first, second = await stage.twilio.send(SMS, texts(ONE, "+61480000002"))
-    await stage.twilio.erase(first.message_id or "")
-    bodies = {sms.sid: sms.body for sms in stage.sandbox.store.sms}
-    assert (bodies[first.message_id or ""], bodies[second.message_id or ""] != "") == ("", True)
-    await stage.twilio.erase("SM" + "0" * 32)  # gone already
+async def test_every_word_to_and_from_a_number_is_redacted_and_nobody_elses(stage: Scene) -> None:
+    await stage.twilio.send(SMS, texts(ONE, "+61480000002", ONE))
+    stage.sandbox._twilio.inbound(ONE, "Who are you?", SMS.sender, Dice(Behaviour()))
+    stage.sandbox._twilio.answered(ONE, SMS.sender, "text/plain", "We are the police.")
+    for _ in range(2):  # asking twice does no harm
+        await stage.twilio.erase(ONE)
+        texts_kept = [(sms.to, sms.body != "") for sms in stage.sandbox.store.sms]
+        assert texts_kept == [(ONE, False), ("+61480000002", True), (ONE, False), (SMS.sender, False), (ONE, False)]
 
 
 async def test_wrong_credentials_are_trouble_for_everybody(stage: Scene) -> None:

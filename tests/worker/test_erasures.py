@@ -75,15 +75,24 @@ def test_a_provider_no_longer_used_is_never_forgotten(world: World) -> None:
         assert "ask it yourself" in (erasures.rows(session)[0].last_error or "")
 
 
-def test_a_provider_that_erases_by_message_is_asked_about_each_it_has(world: World) -> None:
+def test_a_provider_is_asked_about_the_addresses_it_can_know(world: World) -> None:
     world.people(Person(email="a@example.org"), Person(email="b@example.org"))
     world.campaign()
     world.plan()
     world.work()
     with world.database.transaction() as session:
         delivery = session.scalars(select(Delivery).where(Delivery.destination == "a@example.org")).one()
-        delivery.provider_message_id = "M1"
-        address = (delivery.address_id, "a@example.org")
-        erasing = {"fake": ErasedBy.MESSAGE, "never": ErasedBy.EMAIL_ADDRESS}
-        ids = erasures.note(session, [address], erasing=erasing, in_use=set(), now=world.clock())
-        assert [row.subject for row in erasures.rows(session, ids)] == ["M1"]
+        addresses = [(delivery.address_id, "a@example.org"), (None, "+61480000001")]
+        erasing = {
+            "fake": ErasedBy.ANY_ADDRESS,
+            "never": ErasedBy.EMAIL_ADDRESS,
+            "texts": ErasedBy.MOBILE_NUMBER,
+            "letters": ErasedBy.EMAIL_ADDRESS,
+        }
+        ids = erasures.note(session, addresses, erasing=erasing, in_use={"texts", "letters"}, now=world.clock())
+        assert [(row.provider, row.subject) for row in erasures.rows(session, ids)] == [
+            ("fake", "a@example.org"),
+            ("fake", "+61480000001"),
+            ("texts", "+61480000001"),
+            ("letters", "a@example.org"),
+        ]
