@@ -6,10 +6,23 @@ then that list's language, and "" lets the region decide. Nothing here writes.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, Subquery, Text, and_, case, cast, exists, func, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    Subquery,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session, aliased
 
 from notifier.audiences import permission
@@ -23,7 +36,7 @@ from notifier.audiences.models import (
     Suppression,
     TopicChoice,
 )
-from notifier.audiences.permission import Term
+from notifier.audiences.permission import Moment, Term
 from notifier.kit.errors import NotFound
 from notifier.vocabulary import Channel, HoldBackReason
 
@@ -37,6 +50,9 @@ __all__ = [
     "members_not_reached_by_email",
     "slice_end",
 ]
+
+# An address id, or the place of it in a question that is put together once and asked of one slice after the other.
+Bound = int | BindParameter[int]
 
 
 def lists_of(session: Session, audience: Audience) -> list[int]:
@@ -82,9 +98,9 @@ def members(
     *,
     list_ids: Sequence[int],
     topic: str,
-    now: datetime,
-    after: int,
-    through: int,
+    now: Moment,
+    after: Bound,
+    through: Bound,
 ) -> Select[Any]:
     """Return the SELECT of an audience's addresses on a channel with ids in (after, through], in the order of ids.
 
@@ -101,9 +117,9 @@ def members_not_reached_by_email(
     *,
     list_ids: Sequence[int],
     topic: str,
-    now: datetime,
-    after: int,
-    through: int,
+    now: Moment,
+    after: Bound,
+    through: Bound,
 ) -> Select[Any]:
     """Return the SELECT of an audience's mobile numbers under the policy "email, then SMS".
 
@@ -133,7 +149,7 @@ def _last_address(session: Session) -> int:
 
 
 def _members(
-    audience: Audience, channel: Channel, list_ids: Sequence[int], after: int, through: int
+    audience: Audience, channel: Channel, list_ids: Sequence[int], after: Bound, through: Bound
 ) -> tuple[Select[Any], Subquery, ColumnElement[bool]]:
     """Return the SELECT without hold_back, the rows grouped by address within it, and "is on a list still"."""
     group = _grouped(audience, channel, list_ids, after, through)
@@ -173,7 +189,7 @@ def _members(
     return query, group, group.c.first_list.is_not(None)
 
 
-def _grouped(audience: Audience, channel: Channel, list_ids: Sequence[int], after: int, through: int) -> Subquery:
+def _grouped(audience: Audience, channel: Channel, list_ids: Sequence[int], after: Bound, through: Bound) -> Subquery:
     """Group an audience's rows by address. A list the owner of the address has left counts for `any_list` alone."""
     address_id = permission.address_of(channel)
     kept = case((ListChoice.list_id.is_(None), Subscription.list_id))
@@ -281,7 +297,7 @@ def _all_lists(
 
 
 def _has_email(
-    audience: Audience, list_ids: Sequence[int], mobile_id: ColumnElement[int], topic: str, now: datetime
+    audience: Audience, list_ids: Sequence[int], mobile_id: ColumnElement[int], topic: str, now: Moment
 ) -> ColumnElement[bool]:
     """Return whether a row with this mobile number has an email address that may be written to."""
     rows = (

@@ -64,6 +64,12 @@ def batch_changed(session: Session, batch_id: int) -> None:
     session.execute(delete(CountedUnit).where(CountedUnit.unit == batch_id))
 
 
+def batches_grew(session: Session, batch_ids: Sequence[int]) -> None:
+    """Say that more deliveries were planned into batches nobody has claimed, which may have been counted ahead."""
+    hold_shared(session, _LOCK)
+    school_counts.drop(session, batch_ids)
+
+
 def refresh(session: Session, *, limit: int = 200) -> int:
     """Count up to `limit` units at rest that are not counted, and schools ahead; return how many that were.
 

@@ -8,10 +8,10 @@ too, with the reason.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +19,8 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    Insert,
+    Integer,
     MetaData,
     Select,
     String,
@@ -26,13 +28,12 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     case,
-    cast,
     exists,
     func,
     insert,
     literal,
-    null,
     select,
     update,
 )
@@ -42,18 +43,20 @@ from sqlalchemy.schema import CreateTable
 from notifier.audiences import segments
 from notifier.audiences.segments import Audience
 from notifier.campaigns.models import Campaign
-from notifier.delivery.batches import BatchStatus, reserve_ids
-from notifier.delivery.models import Batch, Delivery, VariantRoute, Wave
+from notifier.delivery.filling import Filled, Unfilled, fill
+from notifier.delivery.models import Delivery, Wave
 from notifier.delivery.status import DeliveryStatus
 from notifier.delivery.variants import Pair, Press, resolve, routes
 from notifier.delivery.waves import WaveStatus
+from notifier.kit.db import UtcDateTime
 from notifier.vocabulary import Channel, ChannelPolicy, HoldBackReason
 
-# The slice of an audience that is being planned. It lives only inside the transaction, and has no key: its rows are
-# one for each address already, and an index would be paid for by every row and used by none.
+# The slice of an audience that is being planned. It lives only inside the transaction, and is in order: what is alike
+# stands together, so that the place of a row says which batch it goes into.
 _slice = Table(
     "planned_slice",
     MetaData(),
+    Column("place", Integer, primary_key=True),
     Column("address_id", BigInteger),
     Column("destination", String(254)),
     Column("given_name", String(120)),
@@ -63,7 +66,23 @@ _slice = Table(
     Column("hold_back", String(60)),
     prefixes=["TEMPORARY"],
 )
-_COLUMNS = [column.name for column in _slice.columns]
+_COLUMNS = [column.name for column in _slice.columns if not column.primary_key]
+
+# Where the deliveries of each (language, region) of the slice go; the same words as in `filling.Seats`.
+_seating = Table(
+    "planned_seats",
+    MetaData(),
+    Column("wanted", String(35), primary_key=True),
+    Column("region", String(12), primary_key=True),
+    Column("variant_id", BigInteger),
+    Column("begin", BigInteger),
+    Column("first_batch", BigInteger),
+    Column("following", BigInteger),
+    prefixes=["TEMPORARY"],
+)
+
+# What a question leaves open.
+_LATEST, _AFTER, _THROUGH = "latest", "after_address", "through_address"
 
 _QUEUED = DeliveryStatus.QUEUED.value
 _HELD_BACK = DeliveryStatus.HELD_BACK.value
@@ -78,7 +97,7 @@ class PlanSettings:
     how long a message waits at most for the end of a recipient's own pause, if its campaign does not expire before.
     """
 
-    slice_addresses: int = 50_000
+    slice_addresses: int = 10_000
     email_batch: int = 1_000
     sms_batch: int = 200
     grace_s: float = 3_600.0
@@ -100,7 +119,18 @@ class Planned:
 
     channel: Channel
     deliveries: int
+    unfilled: Mapping[int, Unfilled]
     finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """The addresses of one (language, region) in a slice: their first place, and how many, `free` if not held back."""
+
+    pair: Pair
+    first_place: int
+    everybody: int
+    free: int
 
 
 def plan_slice(
@@ -111,9 +141,13 @@ def plan_slice(
     *,
     press: Press,
     settings: PlanSettings,
+    unfilled: Mapping[int, Unfilled],
     now: datetime,
 ) -> Planned:
-    """Plan the next slice of a wave; the last one marks the wave as planned."""
+    """Plan the next slice of a wave; the last one marks the wave as planned.
+
+    `unfilled` is what the slice before left unfilled, by variant; without it new batches are begun.
+    """
     channels = ChannelPolicy(campaign.channels).channels
     channel = Channel(wave.channel) if wave.channel else channels[0]
     after = wave.planned_through if wave.channel else 0
@@ -124,36 +158,39 @@ def plan_slice(
         _mark(
             session, wave, channel=following or channel, through=0 if following else after, finished=following is None
         )
-        return Planned(channel, 0, finished=following is None)
+        return Planned(channel, 0, {}, finished=following is None)
     # Whose pause ends in time is planned like everybody else, and waits for its end in a later batch.
     latest = settings.latest(campaign.expires_at, max(now, wave.due_at))
-    members = _members(session, campaign, audience, channel, now=latest, after=after, through=through)
-    _fill_slice(session, wave, channel, members, room)
-    sizes = _sizes(session)
-    resolve(session, campaign, channel, [pair for pair, _, _ in sizes], press=press, now=now)
-    _write(session, wave, campaign, channel, sizes, settings.batch_size(channel))
-    planned = sum(everybody for _, everybody, _ in sizes)
+    members = _members(
+        audience, channel, ChannelPolicy(campaign.channels), tuple(segments.lists_of(session, audience)), campaign.topic
+    )
+    bounds = {_LATEST: latest, _AFTER: after, _THROUGH: through}
+    _fill_slice(session, wave, channel, members, room, bounds)
+    found = _alike(session)
+    resolve(session, campaign, channel, [one.pair for one in found], press=press, now=now)
+    left = _write(session, wave, campaign, channel, found, settings.batch_size(channel), unfilled)
+    planned = sum(one.everybody for one in found)
     session.execute(_slice.delete())
     _mark(session, wave, channel=channel, through=through, planned=planned)
-    return Planned(channel, planned, finished=False)
+    return Planned(channel, planned, left, finished=False)
 
 
+# Putting the question together takes longer than answering it for a few thousand addresses, and every slice asks it.
+@lru_cache(maxsize=32)
 def _members(
-    session: Session,
-    campaign: Campaign,
-    audience: Audience,
-    channel: Channel,
-    *,
-    now: datetime,
-    after: int,
-    through: int,
+    audience: Audience, channel: Channel, policy: ChannelPolicy, list_ids: tuple[int, ...], topic: str
 ) -> Select[Any]:
-    """Return the SELECT of the audience's addresses in (after, through]."""
+    """Return the SELECT of an audience's addresses; which slice of them is asked for with the question."""
     choose = partial(segments.members, audience, channel)
-    if channel is Channel.SMS and campaign.channels == ChannelPolicy.EMAIL_THEN_SMS:
+    if channel is Channel.SMS and policy is ChannelPolicy.EMAIL_THEN_SMS:
         choose = partial(segments.members_not_reached_by_email, audience)
-    list_ids = segments.lists_of(session, audience)
-    return choose(list_ids=list_ids, topic=campaign.topic, now=now, after=after, through=through)
+    return choose(
+        list_ids=list_ids,
+        topic=topic,
+        now=bindparam(_LATEST, type_=UtcDateTime()),
+        after=bindparam(_AFTER, type_=BigInteger()),
+        through=bindparam(_THROUGH, type_=BigInteger()),
+    )
 
 
 def _room(session: Session, wave: Wave, channel: Channel) -> int | None:
@@ -182,11 +219,12 @@ def _within(scope: Mapping[str, Any], chosen: Subquery) -> list[ColumnElement[bo
     return conditions
 
 
-def _fill_slice(session: Session, wave: Wave, channel: Channel, members: Select[Any], room: int | None) -> None:
+def _fill_slice(
+    session: Session, wave: Wave, channel: Channel, members: Select[Any], room: int | None, bounds: Mapping[str, Any]
+) -> None:
     """Put the slice into the temporary table, leaving out whom an earlier wave of this round has already planned."""
     session.execute(CreateTable(_slice, if_not_exists=True))
     session.execute(_slice.delete())
-    # The order of the members is of no use here; the deliveries are put in order when they are written.
     chosen = members.order_by(None).subquery()
     wanted = select(*[chosen.c[name] for name in _COLUMNS]).where(*_within(wave.scope, chosen))
     if _is_later_wave(session, wave):
@@ -198,8 +236,12 @@ def _fill_slice(session: Session, wave: Wave, channel: Channel, members: Select[
         )
         wanted = wanted.where(~already)
     if room is not None:
-        wanted = wanted.order_by(chosen.c.address_id).limit(room)
-    session.execute(insert(_slice).from_select(_COLUMNS, wanted))
+        first = wanted.order_by(chosen.c.address_id).limit(room).subquery()
+        wanted = select(*[first.c[name] for name in _COLUMNS])
+    # Alike next to each other, and those held back behind them: then a place says which batch, and nobody counts rows.
+    columns = wanted.selected_columns
+    order = (columns.wanted_language, columns.region, columns.hold_back.is_not(None), columns.address_id)
+    session.execute(insert(_slice).from_select(_COLUMNS, wanted.order_by(*order)), bounds)
 
 
 def _is_later_wave(session: Session, wave: Wave) -> bool:
@@ -209,89 +251,84 @@ def _is_later_wave(session: Session, wave: Wave) -> bool:
     return session.scalar(earlier.limit(1)) is not None
 
 
-def _sizes(session: Session) -> list[tuple[Pair, int, int]]:
-    """Return every (language, region) of the slice, with how many addresses it has and how many are not held back."""
+def _alike(session: Session) -> list[_Alike]:
+    """Return what stands next to each other in the slice."""
     free = func.count(case((_slice.c.hold_back.is_(None), 1)))
-    rows = session.execute(
-        select(_slice.c.wanted_language, _slice.c.region, func.count(), free).group_by(
-            _slice.c.wanted_language, _slice.c.region
-        )
-    )
-    return [((wanted, region), everybody, to_send) for wanted, region, everybody, to_send in rows]
+    group = (_slice.c.wanted_language, _slice.c.region)
+    rows = session.execute(select(*group, func.min(_slice.c.place), func.count(), free).group_by(*group))
+    return [_Alike((wanted, region), *numbers) for wanted, region, *numbers in rows]
 
 
 def _write(
-    session: Session, wave: Wave, campaign: Campaign, channel: Channel, sizes: list[tuple[Pair, int, int]], size: int
-) -> None:
-    """Write the deliveries of the slice and their batches."""
+    session: Session,
+    wave: Wave,
+    campaign: Campaign,
+    channel: Channel,
+    found: Sequence[_Alike],
+    size: int,
+    unfilled: Mapping[int, Unfilled],
+) -> Mapping[int, Unfilled]:
+    """Write the deliveries of the slice and their batches; return the batches that have room left."""
     variants = routes(session, campaign.id, channel)
-    counts: Counter[int] = Counter()
-    for pair, _, to_send in sizes:
-        if (variant_id := variants[pair]) is not None and to_send:
-            counts[variant_id] += to_send
-    first_batch = _open_batches(session, wave, campaign, channel, size, counts)
-    route = and_(
-        VariantRoute.campaign_id == campaign.id,
-        VariantRoute.channel == channel,
-        VariantRoute.wanted == _slice.c.wanted_language,
-        VariantRoute.region == _slice.c.region,
-    )
-    reason = case(
-        (_slice.c.hold_back.is_not(None), _slice.c.hold_back),
-        (VariantRoute.variant_id.is_(None), literal(HoldBackReason.NO_CONTENT.value)),
-        else_=null(),
-    )
-    chosen = select(_slice, VariantRoute.variant_id, reason.label("reason")).join(VariantRoute, route).subquery()
-    place = func.row_number().over(partition_by=[chosen.c.variant_id, chosen.c.reason], order_by=chosen.c.address_id)
-    # Few variants, so a CASE is quicker than one more join; without any, nobody gets a batch.
-    first = case(first_batch, value=chosen.c.variant_id) if first_batch else null()
+    amounts: Counter[int] = Counter()
+    for one in found:
+        if (variant_id := variants[one.pair]) is not None and one.free:
+            amounts[variant_id] += one.free
+    filled = fill(session, wave, campaign, channel, size, amounts, unfilled)
+    session.execute(CreateTable(_seating, if_not_exists=True))
+    session.execute(_seating.delete())
+    if found:
+        session.execute(insert(_seating), list(_seats(found, variants, filled)))
+        session.execute(_deliveries(wave, campaign, channel, size))
+    return filled.unfilled
+
+
+def _seats(
+    found: Sequence[_Alike], variants: Mapping[Pair, int | None], filled: Filled
+) -> Iterator[dict[str, int | str | None]]:
+    """Say for each (language, region) where its deliveries go; several of them may share a variant."""
+    before: Counter[int] = Counter()
+    for one in found:
+        variant_id = variants[one.pair]
+        seats = filled.seats.get(variant_id) if variant_id is not None else None
+        begin = None
+        if variant_id is not None and seats is not None:
+            begin = seats.taken + before[variant_id] - one.first_place
+            before[variant_id] += one.free
+        yield {
+            "wanted": one.pair[0],
+            "region": one.pair[1],
+            "variant_id": variant_id,
+            "begin": begin,
+            "first_batch": seats.first_batch if seats else None,
+            "following": seats.following if seats else None,
+        }
+
+
+def _deliveries(wave: Wave, campaign: Campaign, channel: Channel, size: int) -> Insert:
+    """Return the INSERT of the deliveries of the slice."""
+    seat = and_(_seating.c.wanted == _slice.c.wanted_language, _seating.c.region == _slice.c.region)
+    goes = and_(_slice.c.hold_back.is_(None), _seating.c.variant_id.is_not(None))
+    which = (_slice.c.place + _seating.c.begin) // literal(size, Integer)
+    no_content = case((_seating.c.variant_id.is_(None), literal(HoldBackReason.NO_CONTENT.value)))
     row: dict[str, ColumnElement[Any]] = {
         "campaign_id": literal(campaign.id),
         "occurrence": literal(wave.occurrence),
         "wave_id": literal(wave.id),
         "channel": literal(channel.value),
-        "address_id": chosen.c.address_id,
-        "destination": chosen.c.destination,
-        "given_name": chosen.c.given_name,
-        "list_ids": chosen.c.list_ids,
-        "wanted_language": chosen.c.wanted_language,
-        "region": chosen.c.region,
-        "variant_id": chosen.c.variant_id,
-        "reason": chosen.c.reason,
-        "status": case((chosen.c.reason.is_(None), literal(_QUEUED)), else_=literal(_HELD_BACK)),
-        "batch_id": case((chosen.c.reason.is_(None), cast(first, BigInteger) + (place - 1) // size)),
+        "address_id": _slice.c.address_id,
+        "destination": _slice.c.destination,
+        "given_name": _slice.c.given_name,
+        "list_ids": _slice.c.list_ids,
+        "wanted_language": _slice.c.wanted_language,
+        "region": _slice.c.region,
+        "variant_id": _seating.c.variant_id,
+        "reason": func.coalesce(_slice.c.hold_back, no_content),
+        "status": case((goes, literal(_QUEUED)), else_=literal(_HELD_BACK)),
+        "batch_id": case((goes, case((which == 0, _seating.c.first_batch), else_=_seating.c.following + which))),
     }
-    rows = select(*list(row.values())).select_from(chosen)
-    session.execute(insert(Delivery).from_select(list(row), rows, include_defaults=False))
-
-
-def _open_batches(
-    session: Session, wave: Wave, campaign: Campaign, channel: Channel, size: int, counts: Mapping[int, int]
-) -> dict[int, int]:
-    """Make the batches for so many deliveries of each variant; return each variant's first batch id."""
-    needed = {variant_id: -(-amount // size) for variant_id, amount in counts.items()}
-    next_id = reserve_ids(session, sum(needed.values()))
-    first: dict[int, int] = {}
-    rows: list[dict[str, Any]] = []
-    same = {
-        "campaign_id": campaign.id,
-        "wave_id": wave.id,
-        "channel": channel,
-        "priority": wave.priority,
-        "due_at": wave.due_at,
-        "expires_at": campaign.expires_at,
-        "status": BatchStatus.READY,
-    }
-    for variant_id, amount in counts.items():
-        first[variant_id] = next_id
-        rows.extend(
-            {**same, "id": next_id + place, "variant_id": variant_id, "size": min(size, amount - place * size)}
-            for place in range(needed[variant_id])
-        )
-        next_id += needed[variant_id]
-    if rows:
-        session.execute(insert(Batch), rows)
-    return first
+    rows = select(*row.values()).select_from(_slice.join(_seating, seat)).order_by(_slice.c.place)
+    return insert(Delivery).from_select(list(row), rows, include_defaults=False)
 
 
 def _mark(

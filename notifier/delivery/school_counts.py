@@ -33,9 +33,7 @@ def keep(session: Session, of_batches: Sequence[int], of_waves: Sequence[int]) -
     units = [*of_batches, *[-wave_id for wave_id in of_waves]]
     if not units:
         return
-    session.execute(
-        delete(SchoolCount).where(SchoolCount.unit.in_(units)), execution_options={"synchronize_session": False}
-    )
+    drop(session, units)
     sums = _taken_apart(
         row
         for which, unit in (
@@ -50,6 +48,13 @@ def keep(session: Session, of_batches: Sequence[int], of_waves: Sequence[int]) -
     ]
     if rows:
         session.execute(insert(SchoolCount), rows)
+
+
+def drop(session: Session, units: Sequence[int]) -> None:
+    """Forget what was counted of these units."""
+    session.execute(
+        delete(SchoolCount).where(SchoolCount.unit.in_(units)), execution_options={"synchronize_session": False}
+    )
 
 
 def keep_ahead(session: Session, untouched: ColumnElement[bool], *, limit: int) -> int:

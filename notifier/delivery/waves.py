@@ -92,11 +92,12 @@ def go_on(session: Session, campaign_id: int, *, now: datetime) -> None:
 
 
 def next_due(session: Session, *, now: datetime) -> Wave | None:
-    """Return the most urgent wave that is due and lock it for this transaction, or None.
+    """Return the most urgent wave that is due and lock it and its campaign for this transaction, or None.
 
-    Several schedulers may ask at once: on PostgreSQL each gets another wave, on SQLite they wait for each other.
+    Several schedulers may ask at once: on PostgreSQL each gets a wave of another campaign, on SQLite they wait for each
+    other. Whoever pauses or cancels the campaign waits for the slice, and so finds every batch of it.
     """
-    return session.scalar(_due(now).with_for_update(skip_locked=True, of=Wave))
+    return session.scalar(_due(now).with_for_update(skip_locked=True, of=[Wave, Campaign]))
 
 
 def hold_missed(session: Session, *, now: datetime, grace: timedelta) -> int:
@@ -120,10 +121,11 @@ def hold_missed(session: Session, *, now: datetime, grace: timedelta) -> int:
 
 
 def _due(now: datetime) -> Select[Wave]:
-    running = select(Campaign.id).where(Campaign.status.in_([CampaignStatus.APPROVED, CampaignStatus.SENDING]))
+    running = (CampaignStatus.APPROVED, CampaignStatus.SENDING)
     return (
         select(Wave)
-        .where(Wave.status == WaveStatus.PENDING, Wave.due_at <= now, Wave.campaign_id.in_(running))
+        .join(Campaign, Campaign.id == Wave.campaign_id)
+        .where(Wave.status == WaveStatus.PENDING, Wave.due_at <= now, Campaign.status.in_(running))
         .order_by(Wave.priority, Wave.due_at, Wave.id)
         .limit(1)
     )

@@ -4,17 +4,21 @@ Every duty may run in several processes at once: rows are locked or changed by c
 back.
 """
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.orm import Session
 
+from notifier.audiences.segments import Audience
 from notifier.campaigns import lifecycle
 from notifier.campaigns.approval import fingerprint
 from notifier.campaigns.lifecycle import CampaignStatus
 from notifier.campaigns.models import Campaign
 from notifier.delivery import canary, control, counts, guards, planner, queue, waves
+from notifier.delivery.filling import Unfilled
 from notifier.delivery.models import Wave
+from notifier.delivery.planner import Planned
 from notifier.delivery.variants import Press
 from notifier.kit.errors import NotifierError
 from notifier.tracking import apply, retention
@@ -25,11 +29,15 @@ log = structlog.get_logger("notifier.scheduler")
 
 # How many provider events are applied in one transaction.
 EVENTS_AT_ONCE = 2_000
+# How long what a campaign is made from is believed to be what was approved.
+_LOOK_AGAIN = timedelta(seconds=1)
 
 
 def plan_due(engine: Engine) -> int:
     """Plan every due wave, the most urgent first, slice by slice; return how many deliveries were written."""
     planned = 0
+    approved = _Approved(engine)
+    unfilled: dict[int, Mapping[int, Unfilled]] = {}
     grace = timedelta(seconds=engine.planning.grace_s)
     with engine.database.transaction() as session:
         waves.hold_missed(session, now=engine.clock(), grace=grace)
@@ -38,7 +46,10 @@ def plan_due(engine: Engine) -> int:
             wave = waves.next_due(session, now=engine.clock())
             if wave is None:
                 return planned
-            planned += _plan_slice(session, wave, engine)
+            done = _plan_slice(session, wave, engine, approved, unfilled.get(wave.id, {}))
+        # What a slice left unfilled is known once it is committed.
+        planned += done.deliveries if done else 0
+        unfilled[wave.id] = done.unfilled if done else {}
 
 
 def take_over(engine: Engine) -> int:
@@ -99,23 +110,51 @@ def forget(engine: Engine) -> int:
             return forgotten
 
 
-def _plan_slice(session: Session, wave: Wave, engine: Engine) -> int:
+class _Approved:
+    """What campaigns are planned from, held against their approval: at once, and again after a second.
+
+    A slice takes less time than looking at every file. In between the words are those that were found to be approved.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._seen: dict[int, tuple[datetime, Press, Audience]] = {}
+
+    def of(self, campaign: Campaign) -> tuple[Press, Audience]:
+        """Return what a campaign is made from, and for whom. Raises NotWhatWasApproved."""
+        now, seen = self._engine.clock(), self._seen.get(campaign.id)
+        if seen is None or now - seen[0] >= _LOOK_AGAIN:
+            press = self._engine.press()
+            seen = now, press, press.papers.audience(campaign.audience)
+            _check_approval(campaign, press, self._engine)
+            self._seen[campaign.id] = seen
+        return seen[1], seen[2]
+
+
+def _plan_slice(
+    session: Session, wave: Wave, engine: Engine, approved: _Approved, unfilled: Mapping[int, Unfilled]
+) -> Planned | None:
     """Plan one slice; whatever is wrong with it holds the campaign and says so."""
     campaign = lifecycle.find(session, wave.campaign_id)
     try:
-        press = engine.press()
         with session.begin_nested():
-            _check_approval(campaign, press, engine)
+            press, audience = approved.of(campaign)
             if campaign.status == CampaignStatus.APPROVED:
                 campaign = lifecycle.start(session, campaign.id, now=engine.clock())
-            audience = press.papers.audience(campaign.audience)
             return planner.plan_slice(
-                session, wave, campaign, audience, press=press, settings=engine.planning, now=engine.clock()
-            ).deliveries
+                session,
+                wave,
+                campaign,
+                audience,
+                press=press,
+                settings=engine.planning,
+                unfilled=unfilled,
+                now=engine.clock(),
+            )
     except NotifierError as wrong:
         log.warning("wave.held", campaign=campaign.id, wave=wave.id)
         control.hold(session, campaign.id, reason=str(wrong), now=engine.clock())
-        return 0
+        return None
 
 
 class NotWhatWasApproved(NotifierError):

@@ -78,7 +78,7 @@ def test_planning_again_after_a_crash_between_slices_misses_nobody_and_repeats_n
     with world.database.transaction() as session:
         wave = waves.next_due(session, now=world.clock())
         assert wave is not None
-        duties._plan_slice(session, wave, world.engine)
+        duties._plan_slice(session, wave, world.engine, duties._Approved(world.engine), {})
     assert len(world.statuses(campaign)) == 3
     world.plan()
     assert len(world.statuses(campaign)) == 10
