@@ -91,33 +91,21 @@ def phone_judge(country: str) -> Callable[[str], Judged]:
     plan = PhoneMetadata.metadata_for_region(country)
     if plan is None:
         return lambda text: judge_phone_at_length(text, country)
-    mobile = _mobile_pattern(plan)
-    code, prefix = str(plan.country_code), plan.national_prefix or ""
-    international, national = f"+{code}", len(prefix)
-    skip = len(international)
+    as_dialled = _mobile_pattern(plan)
+    code = f"+{plan.country_code}"
 
     def judge(text: str) -> Judged:
         digits = text.replace(" ", "")
-        if not digits.isdigit():
-            digits = digits.translate(_PUNCTUATION)
-        if digits.isascii():
-            if digits.startswith(international):
-                number = digits[skip:]
-            elif digits.startswith(prefix):
-                number = digits[national:]
-            else:
-                return judge_phone_at_length(text, country)
-            if mobile(number):
-                return f"+{code}{number}", None
-        return judge_phone_at_length(text, country)
+        found = as_dialled(digits) or as_dialled(digits.translate(_PUNCTUATION))
+        return judge_phone_at_length(text, country) if found is None else (code + found[1], None)
 
     return judge
 
 
-def _mobile_pattern(plan: PhoneMetadata) -> Callable[[str], object]:
-    """Return a matcher of the national numbers that the plan calls mobile and nothing else."""
+def _mobile_pattern(plan: PhoneMetadata) -> Callable[[str], re.Match[str] | None]:
+    """Return a matcher of digits as dialled, at home or from abroad, whose national number (the group) is mobile only."""
     if plan.mobile is None or plan.mobile.national_number_pattern is None or plan.same_mobile_and_fixed_line_pattern:
-        return lambda _number: None
+        return lambda _digits: None
     others = [
         kind.national_number_pattern
         for kind in (
@@ -127,7 +115,8 @@ def _mobile_pattern(plan: PhoneMetadata) -> Callable[[str], object]:
         if kind is not None and kind.national_number_pattern is not None
     ]  # fmt: skip
     unless = f"(?!(?:{'|'.join(others)})\\Z)" if others else ""
-    return re.compile(f"{unless}(?:{plan.mobile.national_number_pattern})\\Z", re.ASCII).match
+    before = rf"(?:\+{plan.country_code}|{plan.national_prefix or ''})"
+    return re.compile(rf"{before}({unless}(?:{plan.mobile.national_number_pattern}))\Z", re.ASCII).match
 
 
 def judge_phone_at_length(text: str, country: str) -> Judged:

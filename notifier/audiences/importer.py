@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from notifier.audiences.applying import apply
 from notifier.audiences.difference import Difference, work_out
-from notifier.audiences.judging import DEFAULT_ROLE, Judge, JudgedRow
+from notifier.audiences.judging import DEFAULT_ROLE, Judge, JudgedRow, PlainRow
 from notifier.audiences.models import (
     Address,
     ContactList,
@@ -27,7 +27,7 @@ from notifier.audiences.models import (
 )
 from notifier.audiences.reading import DEFAULT_MAX_UNPACKED_MB
 from notifier.audiences.settling import merge_duplicates, refuse_shared
-from notifier.kit.db import insert_rows, refresh_statistics
+from notifier.kit.db import insert_texts, refresh_statistics
 from notifier.kit.errors import Conflict, Invalid, NotFound
 from notifier.vocabulary import Readers
 
@@ -95,7 +95,7 @@ def begin(
     return started.id
 
 
-def judged(rows: Iterable[tuple[int, Sequence[str]]], judge: Judge, *, max_rows: int) -> Iterator[list[JudgedRow]]:
+def judged(rows: Iterable[tuple[int, Sequence[str]]], judge: Judge, *, max_rows: int) -> Iterator[list[PlainRow]]:
     """Judge rows in slices; rows without a single value are passed over. Raises Invalid past `max_rows`."""
     some = (judge(number, cells) for number, cells in rows if any(cells))
     count = 0
@@ -106,9 +106,9 @@ def judged(rows: Iterable[tuple[int, Sequence[str]]], judge: Judge, *, max_rows:
         yield part
 
 
-def store(session: Session, rows: Sequence[JudgedRow]) -> None:
+def store(session: Session, rows: Sequence[PlainRow]) -> None:
     """Keep a slice of judged rows."""
-    insert_rows(session, ImportRow, JudgedRow._fields, rows)
+    insert_texts(session, ImportRow, JudgedRow._fields, rows)
 
 
 def settle(session: Session, import_id: int, settings: ImportSettings) -> Difference:

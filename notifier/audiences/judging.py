@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import orjson
 
-from notifier.audiences.addresses import judge_email, phone_judge
+from notifier.audiences.addresses import Judged, judge_email, phone_judge
 from notifier.audiences.columns import Column, plain
 from notifier.audiences.languages import tag_of
 from notifier.audiences.verdicts import Finding, Reason, Verdict
@@ -52,25 +52,25 @@ DEFAULT_ROLE = {Readers.PARENTS: Role.PARENT, Readers.YOUNG_PEOPLE: Role.STUDENT
 
 
 class JudgedRow(NamedTuple):
-    """A row as the importer keeps it: the columns of `import_rows`, in their order."""
+    """What each place of a judged row holds: the columns of `import_rows`, in their order. "" is nothing."""
 
     import_id: int
     row: int
     verdict: str
-    row_key: str | None
-    reference: str | None
-    given_name: str | None
-    family_name: str | None
-    role: str | None
-    year_levels: str | None
-    language: str | None
-    email: str | None
-    email_key: bytes | None
-    email_given: str | None
-    mobile: str | None
-    mobile_key: bytes | None
-    mobile_given: str | None
-    findings: str | None
+    row_key: str
+    reference: str
+    given_name: str
+    family_name: str
+    role: str
+    year_levels: str
+    language: str
+    email: str
+    email_key: bytearray | str
+    email_given: str
+    mobile: str
+    mobile_key: bytearray | str
+    mobile_given: str
+    findings: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,63 +81,68 @@ class ListRules:
     readers: Readers
 
 
-Judge = Callable[[int, Sequence[str]], JudgedRow]
+# A plain tuple in the order of JudgedRow: a named one is made three times as slowly, and the garbage collector keeps
+# looking at it.
+PlainRow = tuple[object, ...]
+Judge = Callable[[int, Sequence[str]], PlainRow]
+_NOTHING: Judged = (None, None)
+_NO_ADDRESS = ("", "", "")
 
 
 def row_judge(places: Mapping[Column, int], width: int, rules: ListRules, secret: bytes, import_id: int) -> Judge:
     """Return the judge of one import, for rows of `width` cells whose columns stand at `places`."""
-    # A column the file does not have is read from one empty cell behind the last.
-    pick = itemgetter(*(places.get(column, width) for column in Column))
-    email_key, mobile_key = address_keys(secret, Channel.EMAIL), address_keys(secret, Channel.SMS)
-    judge_phone = phone_judge(rules.country)
+    return _RowJudge(places, width, rules, secret, import_id).judge
 
-    def judge(number: int, cells: Sequence[str]) -> JudgedRow:
-        row = [*cells, ""] if len(cells) == width else [*cells[:width], *[""] * (width + 1 - len(cells[:width]))]
-        given, family, name, email_text, mobile_text, language_text, role_text, years, reference = pick(row)
+
+class _RowJudge:
+    """What is looked up once for all rows of an import."""
+
+    __slots__ = ("email_key", "import_id", "judge_phone", "mobile_key", "pick", "rules", "width")
+
+    def __init__(
+        self, places: Mapping[Column, int], width: int, rules: ListRules, secret: bytes, import_id: int
+    ) -> None:
+        self.rules, self.width, self.import_id = rules, width, import_id
+        # A column the file does not have is read from one empty cell behind the last.
+        self.pick = itemgetter(*(places.get(column, width) for column in Column))
+        self.email_key = address_keys(secret, Channel.EMAIL)
+        self.mobile_key = address_keys(secret, Channel.SMS)
+        self.judge_phone = phone_judge(rules.country)
+
+    def judge(self, number: int, cells: Sequence[str]) -> PlainRow:
+        """Judge one row."""
+        given, family, name, email_text, mobile_text, language, role, years, reference = self.pick(
+            [*cells, ""] if len(cells) == self.width else _fitted(cells, self.width)
+        )
         findings: list[Finding] = []
-        given, family = _names(given, family, name, findings)
-        email = mobile = language = None
-        if email_text:
-            email, why = judge_email(email_text)
-            if why is not None:
-                findings.append(Finding(Column.EMAIL, email_text[:_MAX_GIVEN_EMAIL], why))
-        if mobile_text:
-            mobile, why = judge_phone(mobile_text)
-            if why is not None:
-                findings.append(Finding(Column.MOBILE, mobile_text[:_MAX_GIVEN_EMAIL], why))
-        if language_text:
-            language = _language(language_text, findings)
-        role = _role(role_text, findings) if role_text else None
-        if years:
-            years = year_levels(years)
+        email, why_no_email = judge_email(email_text) if email_text else _NOTHING
+        mobile, why_no_mobile = self.judge_phone(mobile_text) if mobile_text else _NOTHING
+        if name or not (given.isalpha() and family.isalpha() and len(given) + len(family) <= MAX_NAME):
+            given, family = _names(given, family, name, findings)
+        if why_no_email is not None:
+            findings.append(Finding(Column.EMAIL, email_text[:_MAX_GIVEN_EMAIL], why_no_email))
+        if why_no_mobile is not None:
+            findings.append(Finding(Column.MOBILE, mobile_text[:_MAX_GIVEN_EMAIL], why_no_mobile))
+        if language:
+            language = tag_of(language[:MAX_NAME]) or _unknown(Column.LANGUAGE, language, findings)
+        if role:
+            role = role_of(role[:MAX_NAME]) or _unknown(Column.ROLE, role, findings)
         if reference:
             reference = (reference.strip() if reference.isprintable() else _clean(reference))[:MAX_REFERENCE]
-        verdict = _verdict(email, mobile, role, rules, findings, email_text or mobile_text)
-        changed_email = email_text if email is not None and email_text != email else None
-        changed_mobile = mobile_text if mobile is not None and mobile_text != mobile else None
-        if verdict == _ACCEPTED and (changed_email or changed_mobile):
-            verdict = _CHANGED
-        return JudgedRow(
-            import_id,
-            number,
-            verdict,
-            None if verdict == _REFUSED else row_key(reference, given, family, email or mobile or ""),
-            reference or None,
-            given or None,
-            family or None,
-            role,
-            years or None,
-            language,
-            email,
-            None if email is None else email_key(email),
-            changed_email and changed_email[:_MAX_GIVEN_EMAIL],
-            mobile,
-            None if mobile is None else mobile_key(mobile),
-            changed_mobile and changed_mobile[:_MAX_GIVEN_MOBILE],
-            orjson.dumps([[*finding] for finding in findings]).decode() if findings else None,
-        )
-
-    return judge
+        email_given = email_text[:_MAX_GIVEN_EMAIL] if email and email != email_text else ""
+        mobile_given = mobile_text[:_MAX_GIVEN_MOBILE] if mobile and mobile != mobile_text else ""
+        if findings or role == _STUDENT or not (email or mobile):
+            verdict = _verdict(email or mobile, role, self.rules, findings, email_text or mobile_text)
+        else:
+            verdict = _CHANGED if email_given or mobile_given else _ACCEPTED
+        said = orjson.dumps([[*finding] for finding in findings]).decode() if findings else ""
+        key = "" if verdict == _REFUSED else row_key(reference, given, family, email or mobile or "")
+        years = year_levels(years[:MAX_NAME]) if years else ""
+        # What is known of the person, and of each address: as it will be written to, its key, as it was written.
+        person = (self.import_id, number, verdict, key, reference, given, family, role, years, language)
+        by_email = (email, bytearray(self.email_key(email)), email_given) if email else _NO_ADDRESS
+        by_mobile = (mobile, bytearray(self.mobile_key(mobile)), mobile_given) if mobile else _NO_ADDRESS
+        return (*person, *by_email, *by_mobile, said)
 
 
 def row_key(reference: str, given: str, family: str, address: str) -> str:
@@ -152,17 +157,21 @@ def row_key(reference: str, given: str, family: str, address: str) -> str:
     return state.hexdigest()
 
 
-def _verdict(
-    email: str | None, mobile: str | None, role: str | None, rules: ListRules, findings: list[Finding], tried: str
-) -> str:
+def _verdict(reached: str | None, role: str, rules: ListRules, findings: list[Finding], tried: str) -> str:
     if role == _STUDENT and rules.readers is not Readers.YOUNG_PEOPLE:
         findings.append(Finding(Column.ROLE, role, Reason.STUDENT_ON_LIST))
         return _REFUSED
-    if email is None and mobile is None:
+    if not reached:
         if not tried:
             findings.append(Finding(Column.EMAIL, "", Reason.NO_ADDRESS))
         return _REFUSED
     return _CHANGED if findings else _ACCEPTED
+
+
+def _fitted(cells: Sequence[str], width: int) -> list[str]:
+    """Return a row that is too long or too short as one of `width` cells, with an empty one behind."""
+    some = cells[:width]
+    return [*some, *[""] * (width + 1 - len(some))]
 
 
 def _names(given: str, family: str, name: str, findings: list[Finding]) -> tuple[str, str]:
@@ -199,18 +208,10 @@ def _clean(text: str) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
-def _language(text: str, findings: list[Finding]) -> str | None:
-    tag = tag_of(text[:MAX_NAME])
-    if tag is None:
-        findings.append(Finding(Column.LANGUAGE, text[:MAX_NAME], Reason.UNKNOWN_LANGUAGE))
-    return tag
-
-
-def _role(text: str, findings: list[Finding]) -> str | None:
-    role = role_of(text[:MAX_NAME])
-    if role is None:
-        findings.append(Finding(Column.ROLE, text[:MAX_NAME], Reason.UNKNOWN_ROLE))
-    return role
+def _unknown(column: Column, text: str, findings: list[Finding]) -> str:
+    reason = Reason.UNKNOWN_LANGUAGE if column is Column.LANGUAGE else Reason.UNKNOWN_ROLE
+    findings.append(Finding(column, text[:MAX_NAME], reason))
+    return ""
 
 
 # A column of a list holds few different roles and year levels: each way of writing one is read once.

@@ -10,7 +10,7 @@ import typer
 from notifier.accounts import audit, users
 from notifier.audiences import downloads, importer, keepers, lists, reading, samples
 from notifier.audiences.difference import Difference
-from notifier.audiences.judging import JudgedRow, ListRules, row_judge
+from notifier.audiences.judging import ListRules, PlainRow, row_judge
 from notifier.audiences.languages import tag_of
 from notifier.audiences.models import ContactList, ImportMode
 from notifier.audiences.verdicts import Verdict
@@ -219,7 +219,7 @@ def show_import(opened: House, upload: Upload, *, actor: str) -> tuple[int, Diff
             return import_id, importer.settle(session, import_id, settings)
 
 
-def _judged(opened: House, found: ContactList, sheet: reading.Sheet, import_id: int) -> Iterator[list[JudgedRow]]:
+def _judged(opened: House, found: ContactList, sheet: reading.Sheet, import_id: int) -> Iterator[list[PlainRow]]:
     rules = ListRules(country=found.country, readers=Readers(found.readers))
     judge = row_judge(sheet.places, len(sheet.header), rules, opened.address_secret, import_id)
     return importer.judged(sheet.rows, judge, max_rows=opened.settings.lists.max_rows)
