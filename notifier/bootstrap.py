@@ -227,6 +227,7 @@ class House:
             audience=partial(load_audience, self.audiences_folder),
             post=Post(self.keyring, settings.web.public_url.rstrip("/"), read_numbers(settings.sender.sms)),
             clock=self.clock,
+            address_secret=self.address_secret,
             worker=settings.worker,
             ticks=settings.ticks,
             planning=settings.planning,

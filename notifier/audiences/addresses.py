@@ -103,7 +103,7 @@ def phone_judge(country: str) -> Callable[[str], Judged]:
 
 
 def _mobile_pattern(plan: PhoneMetadata) -> Callable[[str], re.Match[str] | None]:
-    """Return a matcher of digits as dialled, at home or from abroad, whose national number (the group) is mobile only."""
+    """Return a matcher of digits as dialled at home or from abroad; its group is the national number, a mobile only."""
     if plan.mobile is None or plan.mobile.national_number_pattern is None or plan.same_mobile_and_fixed_line_pattern:
         return lambda _digits: None
     others = [

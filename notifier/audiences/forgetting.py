@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, delete, or_, select, update
 from sqlalchemy.orm import Session
 
+from notifier.audiences import book
 from notifier.audiences.addresses import normalise
 from notifier.audiences.models import (
     Address,
@@ -65,9 +66,9 @@ def read_address(text: str, country: str) -> tuple[Channel, str]:
     return channel, value
 
 
-def find_address(session: Session, channel: Channel, value: str) -> int:
+def find_address(session: Session, secret: bytes, channel: Channel, value: str) -> int:
     """Return the id of a normalised address. Raises NotFound."""
-    found = session.scalar(select(Address.id).where(Address.channel == channel.value, Address.value == value))
+    found = book.id_of(session, secret, channel, value)
     if found is None:
         raise NotFound(f"Nothing is held about {value}")
     return found

@@ -76,10 +76,13 @@ class ListKeeper(Base):
 
 
 class Address(Base):
-    """One email address or phone number, unique by channel and normalised value, with its owner's own choices."""
+    """One email address or phone number, with its owner's own choices.
+
+    It is unique by channel and normalised value, of which `key` is the keyed hash (docs/decisions/0039).
+    """
 
     __tablename__ = "addresses"
-    __table_args__ = (UniqueConstraint("channel", "value"), Index("ix_addresses_channel_id", "channel", "id"))
+    __table_args__ = (Index("ix_addresses_channel_id", "channel", "id"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     channel: Mapped[str] = mapped_column(String(5))

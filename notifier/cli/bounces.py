@@ -64,7 +64,7 @@ def _take(opened: House, mails: list[bytes], counts: dict[str, int]) -> None:
     reports = [event for event in events if event.kind is not EventKind.REPLIED]
     with opened.database.transaction() as session:
         for reply in replies:
-            inbound.hear_mail(session, reply, keyring=opened.keyring, now=now)
+            inbound.hear_mail(session, reply, address_secret=opened.address_secret, keyring=opened.keyring, now=now)
         proven = inbox.only_proven(reports, keyring=opened.keyring)
         counts["reports"] += inbox.store(session, proven, keyring=opened.keyring, now=now)
     counts["mails"] += len(mails)

@@ -41,7 +41,7 @@ def show(
     with house() as opened, opened.database.transaction() as session:
         by = users.acting(session, actor, users.MAY_SEE_PEOPLE, "seeing what is held about a person").email
         channel, value = forgetting.read_address(address, country)
-        address_id = forgetting.find_address(session, channel, value)
+        address_id = forgetting.find_address(session, opened.address_secret, channel, value)
         record(session, actor=by, action="recipient.shown", subject=f"address {address_id}", at=opened.clock())
         held = (
             forgetting.held(session, address_id)

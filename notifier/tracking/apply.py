@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, null, or_, select, union, update
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, null, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from notifier.audiences.models import Address
+from notifier.audiences import book
 from notifier.audiences.suppressions import suppress_many
 from notifier.delivery import counts, fallback, guards
 from notifier.delivery.models import Delivery
 from notifier.delivery.status import DeliveryStatus, sources
 from notifier.tracking.models import ProviderEvent
 from notifier.tracking.trouble import hold_for_trouble
-from notifier.vocabulary import Channel, EventKind, SuppressionReason
+from notifier.vocabulary import EventKind, SuppressionReason
 
 _K = EventKind
 
@@ -83,7 +83,7 @@ class Claimed(NamedTuple):
         return not self.kinds.isdisjoint(kinds)
 
 
-def apply_pending(session: Session, *, now: datetime, limit: int = 5000) -> int:
+def apply_pending(session: Session, *, address_secret: bytes, now: datetime, limit: int = 5000) -> int:
     """Apply up to `limit` stored events; return how many were taken. Safe to run in several places at once."""
     claimed = _claim(session, limit)
     if claimed is None:
@@ -95,7 +95,7 @@ def apply_pending(session: Session, *, now: datetime, limit: int = 5000) -> int:
     for moment, kinds in _FACTS:
         _note_fact(session, moment, claimed, kinds)
     for reason, kinds in _SUPPRESSIONS:
-        _suppress(session, reason, claimed, kinds, now)
+        _suppress(session, address_secret, reason, claimed, kinds, now)
     if _K.ACCOUNT_TROUBLE in claimed.kinds:
         hold_for_trouble(session, and_(claimed.within, ProviderEvent.kind == _K.ACCOUNT_TROUBLE), now=now)
     counts.changed(session, _deliveries(claimed))
@@ -272,7 +272,12 @@ def _note_fact(session: Session, moment: Moment, claimed: Claimed, kinds: Sequen
 
 
 def _suppress(
-    session: Session, reason: SuppressionReason, claimed: Claimed, kinds: Sequence[EventKind], now: datetime
+    session: Session,
+    address_secret: bytes,
+    reason: SuppressionReason,
+    claimed: Claimed,
+    kinds: Sequence[EventKind],
+    now: datetime,
 ) -> None:
     """Suppress every address these events are about, found by the delivery or by the address the provider named."""
     if not claimed.have((*kinds, _K.DROPPED)):
@@ -284,14 +289,16 @@ def _suppress(
         .join(ProviderEvent, ProviderEvent.delivery_id == Delivery.id)
         .where(claimed.within, told)
     )
-    is_email = ProviderEvent.destination.contains("@")
-    by_destination = (
-        select(Address.id, ProviderEvent.provider)
-        .join(ProviderEvent, ProviderEvent.destination == Address.value)
-        .where(claimed.within, told, Address.channel == case((is_email, Channel.EMAIL), else_=Channel.SMS))
+    by_destination = select(ProviderEvent.destination, ProviderEvent.provider).where(
+        claimed.within, told, ProviderEvent.destination.is_not(None)
     )
-    by_provider: dict[str, list[int]] = defaultdict(list)
-    for address_id, provider in session.execute(union(by_delivery, by_destination)):
-        by_provider[provider].append(address_id)
+    named = session.execute(by_destination.distinct()).all()
+    known = book.ids_of(session, address_secret, [destination or "" for destination, _ in named])
+    by_provider: dict[str, set[int]] = defaultdict(set)
+    for address_id, provider in session.execute(by_delivery.distinct()):
+        by_provider[provider].add(address_id)
+    for destination, provider in named:
+        if destination in known:
+            by_provider[provider].add(known[destination])
     for provider, address_ids in by_provider.items():
-        suppress_many(session, address_ids, reason, source=provider, actor=provider, now=now)
+        suppress_many(session, sorted(address_ids), reason, source=provider, actor=provider, now=now)

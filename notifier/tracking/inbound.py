@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from notifier.audiences.models import Address
+from notifier.audiences import book
 from notifier.audiences.suppressions import lift_address, suppress
 from notifier.kit.errors import NotFound
 from notifier.kit.tokens import Keyring
@@ -39,7 +39,7 @@ class Heard:
 def hear_text(session: Session, event: Event, *, address_secret: bytes, keyring: Keyring, now: datetime) -> Heard:
     """Obey or keep one inbound text message; a repeat of it changes nothing more."""
     number = event.destination or ""
-    address_id = session.scalar(select(Address.id).where(Address.channel == Channel.SMS, Address.value == number))
+    address_id = book.id_of(session, address_secret, Channel.SMS, number)
     new = remember(session, event, keyring=keyring, now=now)
     asked = _READ_BY_PROVIDER.get(event.kind) or keywords.read(event.text or event.code or "")
     if new and asked is Keyword.STOP:
@@ -63,12 +63,12 @@ def hear_text(session: Session, event: Event, *, address_secret: bytes, keyring:
     return Heard(None if event.code else asked, spoken_language(session, address_id))
 
 
-def hear_mail(session: Session, event: Event, *, keyring: Keyring, now: datetime) -> None:
+def hear_mail(session: Session, event: Event, *, address_secret: bytes, keyring: Keyring, now: datetime) -> None:
     """Keep one mail that a person wrote to us."""
     sender = event.destination or ""
     # Its subject is kept with its text, which is pruned and erased as such; the event need not say it again.
     if remember(session, replace(event, detail=None), keyring=keyring, now=now):
-        address_id = session.scalar(select(Address.id).where(Address.channel == Channel.EMAIL, Address.value == sender))
+        address_id = book.id_of(session, address_secret, Channel.EMAIL, sender)
         text = f"{event.detail}\n\n{event.text or ''}" if event.detail else event.text or ""
         _keep(session, Channel.EMAIL, address_id, sender, text, now)
 

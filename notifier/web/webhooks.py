@@ -100,7 +100,8 @@ class Doors:
         return hear_text(session, event, address_secret=parts.address_secret, keyring=parts.keyring, now=now)
 
     def _hear_mail(self, event: Event, session: Session, now: datetime) -> None:
-        hear_mail(session, event, keyring=self._parts.keyring, now=now)
+        parts = self._parts
+        hear_mail(session, event, address_secret=parts.address_secret, keyring=parts.keyring, now=now)
 
 
 def webhook_routes(parts: WebParts, intake: Intake, metrics: WebMetrics) -> APIRouter:

@@ -63,7 +63,9 @@ def apply_events(engine: Engine) -> int:
     applied = 0
     while True:
         with engine.database.transaction() as session:
-            some = apply.apply_pending(session, now=engine.clock(), limit=EVENTS_AT_ONCE)
+            some = apply.apply_pending(
+                session, address_secret=engine.address_secret, now=engine.clock(), limit=EVENTS_AT_ONCE
+            )
         applied += some
         if some == 0:
             return applied

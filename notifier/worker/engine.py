@@ -80,6 +80,7 @@ class Engine:
     audience: Callable[[str], Audience]
     post: Post
     clock: Clock
+    address_secret: bytes
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     ticks: TickSettings = field(default_factory=TickSettings)
     planning: PlanSettings = field(default_factory=PlanSettings)

@@ -33,7 +33,7 @@ def values(school: School) -> list[str]:
 def test_everything_held_about_an_address_can_be_shown(school: School) -> None:
     school.upload(FAMILY)
     with school.database.reading() as session:
-        address_id = forgetting.find_address(session, Channel.EMAIL, "jack@example.com")
+        address_id = forgetting.find_address(session, SECRET, Channel.EMAIL, "jack@example.com")
         held = forgetting.held(session, address_id)
     assert held["address"]["value"] == "jack@example.com"
     assert [row["given_name"] for row in held["subscriptions"]] == ["Jack"]
@@ -81,7 +81,7 @@ def test_an_address_nobody_holds_can_be_erased_ahead(school: School) -> None:
 
 def test_who_asks_for_an_address_that_is_not_held_is_told_so(school: School) -> None:
     with school.database.reading() as session, pytest.raises(NotFound, match=r"Nothing is held about a@example\.org"):
-        forgetting.find_address(session, Channel.EMAIL, "a@example.org")
+        forgetting.find_address(session, SECRET, Channel.EMAIL, "a@example.org")
     with pytest.raises(Invalid, match="no email address and no mobile number"):
         forgetting.read_address("12", "AU")
 

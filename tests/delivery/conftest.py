@@ -37,7 +37,7 @@ from notifier.vocabulary import Channel, ChannelPolicy, Envelope, EventKind, Mes
 from notifier.worker import duties
 from notifier.worker.engine import Engine, WorkerSettings
 from notifier.worker.loop import Worker
-from tests.factories import Person, make_campaign, make_list, make_people, make_user
+from tests.factories import SECRET, Person, make_campaign, make_list, make_people, make_user
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,6 +120,7 @@ class World:
             audience=lambda name: load_audience(ROOT / "audiences", name),
             post=Post(self.keyring, "https://n.example", self.numbers),
             clock=self.clock,
+            address_secret=SECRET,
             planning=self.planning,
             worker=WorkerSettings(lease_s=60.0),
             doubt=DoubtSettings(events_wait_s=600.0, record_wait_s=300.0),

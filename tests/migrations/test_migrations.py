@@ -6,7 +6,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from notifier import migrations
 from notifier.kit.db import Base, Database
@@ -52,3 +52,29 @@ def test_the_migrations_can_be_undone(empty: Database) -> None:
         command.downgrade(config, "base")
         connection.commit()
     assert set(inspect(empty.engine).get_table_names()) <= {"alembic_version"}
+
+
+def test_an_address_with_a_choice_outlives_the_change_of_its_table(empty: Database) -> None:
+    config = migrations.config()
+    with empty.changing() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0009")
+    moment = "2026-11-23 09:00:00.000000+00:00" if not empty.is_sqlite else "2026-11-23 09:00:00.000000"
+    key = "'\\x01'::bytea" if not empty.is_sqlite else "x'01'"
+    with empty.transaction() as session:
+        session.execute(
+            text(
+                "INSERT INTO addresses (id, channel, value, key, created_at) "
+                f"VALUES (7, 'email', 'maria@example.org', {key}, '{moment}')"
+            )
+        )
+        session.execute(
+            text(
+                "INSERT INTO topic_choices (address_id, topic, wanted, changed_at) "
+                f"VALUES (7, 'sextortion', {'0' if empty.is_sqlite else 'false'}, '{moment}')"
+            )
+        )
+    migrations.upgrade(empty)
+    with empty.reading() as session:
+        assert session.execute(text("SELECT id, value FROM addresses")).all() == [(7, "maria@example.org")]
+        assert session.execute(text("SELECT address_id, topic FROM topic_choices")).all() == [(7, "sextortion")]

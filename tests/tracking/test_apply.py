@@ -15,7 +15,7 @@ from notifier.tracking.apply import apply_pending
 from notifier.tracking.inbox import store
 from notifier.tracking.models import ProviderEvent
 from notifier.vocabulary import EventKind
-from tests.tracking.ledger import a_campaign, a_delivery, an_address, news, the_delivery, the_status
+from tests.tracking.ledger import SECRET, a_campaign, a_delivery, an_address, news, the_delivery, the_status
 
 K = EventKind
 EARLIER = timedelta(minutes=-5)
@@ -23,7 +23,7 @@ EARLIER = timedelta(minutes=-5)
 
 def told(session: Session, keyring: Keyring, now: datetime, *events: Event) -> None:
     store(session, events, keyring=keyring, now=now)
-    apply_pending(session, now=now)
+    apply_pending(session, address_secret=SECRET, now=now)
 
 
 def suppressions(session: Session) -> set[tuple[str, str]]:
@@ -163,7 +163,7 @@ def test_events_are_taken_in_portions_and_each_once(database: Database, keyring:
         delivery = a_delivery(session, an_address(session, "p@example.org", now))
         kinds = [K.ACCEPTED, K.DEFERRED, K.DELIVERED, K.UNKNOWN, K.CLICKED]
         store(session, [news(keyring, delivery, kind, now) for kind in kinds], keyring=keyring, now=now)
-        assert [apply_pending(session, now=now, limit=2) for _ in range(4)] == [2, 2, 1, 0]
+        assert [apply_pending(session, address_secret=SECRET, now=now, limit=2) for _ in range(4)] == [2, 2, 1, 0]
 
 
 def test_trouble_with_an_account_holds_what_is_sending_on_its_channel(

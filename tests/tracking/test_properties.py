@@ -50,9 +50,9 @@ def outcome(session: Session, events: list[Event], delivery: int, portions: list
     for size in portions:
         store(session, waiting[:size], keyring=KEYS, now=NOW)
         del waiting[:size]
-        apply_pending(session, now=NOW)
+        apply_pending(session, address_secret=SECRET, now=NOW)
     store(session, waiting, keyring=KEYS, now=NOW)
-    apply_pending(session, now=NOW)
+    apply_pending(session, address_secret=SECRET, now=NOW)
     row = the_delivery(session, delivery)
     return tuple(getattr(row, name) for name in FACTS)
 
@@ -115,7 +115,7 @@ class World:
             kind = EventKind.DELIVERED if happening == "delivered" else EventKind.OPTED_OUT
             event = news(KEYS, self.delivery, kind, NOW, event_id=f"e{number}", provider="twilio")
             store(self.session, [event], keyring=KEYS, now=NOW)
-            apply_pending(self.session, now=NOW)
+            apply_pending(self.session, address_secret=SECRET, now=NOW)
             self.left = self.left or kind is EventKind.OPTED_OUT
         elif happening == "upload":
             # An upload finds the address as it is; it never touches what its owner chose.
