@@ -83,7 +83,7 @@ def told(session: Session, opened: House, now: datetime, deliveries: list[int]) 
         event(5, EventKind.DELIVERED, reference=references[1], destination=MOBILE, raw={"To": MOBILE}),
     ]
     inbox.store(session, events, keyring=opened.keyring, now=now)
-    apply.apply_pending(session, now=now)
+    apply.apply_pending(session, address_secret=opened.address_secret, now=now)
     for number, words in enumerate(("STOP", "START", "I am Zebedee Quillfeather, who are you?")):
         text = Event(
             "twilio", f"i{number}", EventKind.REPLIED, now, destination=MOBILE, text=words, raw={"From": MOBILE}
@@ -95,7 +95,7 @@ def told(session: Session, opened: House, now: datetime, deliveries: list[int]) 
         (2, "maria@example.org", "Write to zebedee.q@EXAMPLE.org or 0491 570 156, (+61) 491-570-156, 0061491570156."),
     ):
         mail = Event("mail", f"m{number}", EventKind.REPLIED, now, destination=sender, detail="Re: you", text=words)
-        inbound.hear_mail(session, mail, keyring=opened.keyring, now=now)
+        inbound.hear_mail(session, mail, address_secret=opened.address_secret, keyring=opened.keyring, now=now)
 
 
 def a_life(office: Office, opened: House, folder: Path) -> list[int]:
@@ -160,7 +160,7 @@ def test_nothing_of_a_forgotten_person_is_left_anywhere_and_the_counts_stay(
             "sendgrid", "late", EventKind.COMPLAINED, datetime.now(UTC), reference, EMAIL, raw={"email": EMAIL}
         )
         inbox.store(session, [late], keyring=opened.keyring, now=datetime.now(UTC))
-        apply.apply_pending(session, now=datetime.now(UTC))
+        apply.apply_pending(session, address_secret=opened.address_secret, now=datetime.now(UTC))
         assert session.get_one(Delivery, deliveries[0]).complained_at is not None
     assert traces(opened.database) == set()
 
