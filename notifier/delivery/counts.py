@@ -104,6 +104,17 @@ def school_cells(session: Session, campaign_id: int) -> list[SchoolCell]:
     return school_counts.cells(session, campaign_id, untouched=_is_untouched())
 
 
+def of_school(campaign_id: int, list_id: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return two conditions on deliveries that together hold every one of a campaign that a list may stand in.
+
+    The first is about batches: those whose kept counts name the list, and those in motion, so that one school's view
+    need not look through everybody's. The second is about what was held back outside of batches.
+    """
+    waves = select(Wave.id).where(Wave.campaign_id == campaign_id)
+    batches = school_counts.batches_of(campaign_id, list_id, untouched=_is_untouched())
+    return Delivery.batch_id.in_(batches), and_(Delivery.wave_id.in_(waves), Delivery.batch_id.is_(None))
+
+
 def cells(session: Session, campaign_id: int) -> list[Cell]:
     """Return the exact counts of a campaign: the kept ones, the ones in motion, and what nobody has begun."""
     return [

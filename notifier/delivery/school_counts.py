@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, select
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from notifier.delivery.models import Batch, CountedUnit, Delivery, SchoolCount
@@ -90,6 +90,14 @@ def cells(session: Session, campaign_id: int, *, untouched: ColumnElement[bool])
         for (_, list_id, channel, status), number in _taken_apart(rows).items():
             sums[list_id, channel, status] += number
     return [SchoolCell(*key, number) for key, number in sorted(sums.items())]
+
+
+def batches_of(campaign_id: int, list_id: int, *, untouched: ColumnElement[bool]) -> Select[int]:
+    """Return the batches of a campaign that hold somebody of a list, or whose kept counts cannot say."""
+    counted = exists().where(CountedUnit.unit == Batch.id)
+    named = exists().where(SchoolCount.unit == Batch.id, SchoolCount.list_id == list_id)
+    kept = or_(counted, and_(untouched, _has_rows()))
+    return select(Batch.id).where(Batch.campaign_id == campaign_id, or_(named, ~kept))
 
 
 def _has_rows() -> ColumnElement[bool]:

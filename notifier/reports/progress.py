@@ -84,7 +84,7 @@ def campaign_summary(session: Session, campaign_id: int) -> CampaignSummary:
     if campaign is None:
         raise NotFound(f"There is no campaign {campaign_id}; `notifier campaigns list` shows every one")
     found = cells(session, campaign_id)
-    languages = _languages(session, campaign_id)
+    languages = languages_of(session, campaign_id)
     by_channel: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     by_region: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for cell in found:
@@ -117,7 +117,8 @@ def total(found: Iterable[Cell], key: Callable[[Cell], str]) -> dict[str, int]:
     return {name: number for name, number in sorted(sums.items()) if number}
 
 
-def _languages(session: Session, campaign_id: int) -> dict[int, str]:
+def languages_of(session: Session, campaign_id: int) -> dict[int, str]:
+    """Return the language of each text of a campaign, by the variant's id."""
     rows = session.execute(select(Variant.id, Variant.language).where(Variant.campaign_id == campaign_id))
     return {row.id: row.language for row in rows}
 

@@ -1,27 +1,27 @@
 """The report of one campaign: who was reached, who not and why, by channel, language, region and school, over time.
 
-Counted from the ledger when it is made, in a few passes over the campaign's deliveries, and by school from the kept
-counts; what is asked all the time is in `progress.py`. A school's view holds that school's people and nobody else's.
+What is counted comes from the kept counts; only the moments (by hour, complaints, opt-outs) are read from the ledger,
+in one pass. A school's view holds that school's people and nobody else's, and reads only the batches they are in.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from notifier.audiences.lists import find_list, names_of
 from notifier.audiences.models import ContactList
 from notifier.campaigns.lifecycle import find
 from notifier.campaigns.models import Campaign
-from notifier.delivery.counts import school_cells
+from notifier.delivery.counts import cells, of_school, school_cells
 from notifier.delivery.models import Delivery, Variant
 from notifier.delivery.status import DeliveryStatus
 from notifier.kit.dialects import HourOf
-from notifier.reports.progress import through_list
+from notifier.reports.progress import languages_of, through_list
 from notifier.reports.words import reason_words
 
 Counts = dict[str, int]
@@ -95,6 +95,16 @@ class _Line:
     status: str
     reason: str
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """Deliveries that share the hours in which things happened to them; an empty hour stands for never."""
+
+    handed_over: str
+    delivered: str
+    came_back: str
+    number: int
     complained: int
     opted_out: int
 
@@ -102,21 +112,35 @@ class _Line:
 def campaign_report(session: Session, campaign_id: int, *, now: datetime) -> CampaignReport:
     """Make the report of a campaign. Raises NotFound."""
     campaign = find(session, campaign_id)
-    return _report(session, campaign, Delivery.campaign_id == campaign_id, school=None, now=now)
+    languages = languages_of(session, campaign_id)
+    lines = [
+        _Line(cell.channel, languages.get(cell.variant_id, ""), cell.region, cell.status, cell.reason, cell.number)
+        for cell in cells(session, campaign_id)
+    ]
+    moments = _moments(session, Delivery.campaign_id == campaign_id)
+    return _report(campaign, lines, moments, _by_school(session, campaign_id), school=None, now=now)
 
 
 def school_report(session: Session, campaign_id: int, list_code: str, *, now: datetime) -> CampaignReport:
     """Make one school's view of a campaign: only what was reached through its own list. Raises NotFound."""
     campaign = find(session, campaign_id)
     school = find_list(session, list_code)
-    mine = and_(Delivery.campaign_id == campaign_id, through_list(school.id))
-    return _report(session, campaign, mine, school=school, now=now)
+    parts = [and_(part, through_list(school.id)) for part in of_school(campaign_id, school.id)]
+    lines = [line for part in parts for line in _lines(session, part)]
+    moments = [one for part in parts for one in _moments(session, part)]
+    by_school = {school.name: _by(lines, lambda _line: [""]).get("", {})}
+    return _report(campaign, lines, moments, by_school, school=school, now=now)
 
 
 def _report(
-    session: Session, campaign: Campaign, which: ColumnElement[bool], *, school: ContactList | None, now: datetime
+    campaign: Campaign,
+    lines: Sequence[_Line],
+    moments: Sequence[_Moments],
+    by_school: dict[str, Counts],
+    *,
+    school: ContactList | None,
+    now: datetime,
 ) -> CampaignReport:
-    lines = _lines(session, which)
     by_status = _by(lines, lambda _line: [""]).get("", {})
     return CampaignReport(
         id=campaign.id,
@@ -133,11 +157,11 @@ def _report(
         by_channel=_by(lines, lambda line: [line.channel]),
         by_language=_by(lines, lambda line: [line.language] if line.language else []),
         by_region=_by(lines, lambda line: [line.region]),
-        by_school=_by_school(session, campaign.id) if school is None else {school.name: by_status},
+        by_school=by_school,
         reasons=_reasons(lines),
-        complained=sum(line.complained for line in lines),
-        opted_out=sum(line.opted_out for line in lines),
-        hours=_hours(session, which),
+        complained=sum(one.complained for one in moments),
+        opted_out=sum(one.opted_out for one in moments),
+        hours=_hours(moments),
     )
 
 
@@ -149,11 +173,24 @@ def _lines(session: Session, which: ColumnElement[bool]) -> list[_Line]:
         Delivery.status,
         func.coalesce(Delivery.reason, ""),
     )
-    facts = (func.count(), func.count(Delivery.complained_at), func.count(Delivery.opted_out_at))
     rows = session.execute(
-        select(*groups, *facts).outerjoin(Variant, Variant.id == Delivery.variant_id).where(which).group_by(*groups)
+        select(*groups, func.count())
+        .outerjoin(Variant, Variant.id == Delivery.variant_id)
+        .where(which)
+        .group_by(*groups)
     )
     return [_Line(*row) for row in rows.all()]
+
+
+def _moments(session: Session, which: ColumnElement[bool]) -> list[_Moments]:
+    """Read the moments of deliveries in one pass."""
+    hours = [
+        func.coalesce(HourOf(moment), "").label(moment.key)
+        for moment in (Delivery.accepted_at, Delivery.delivered_at, Delivery.bounced_at)
+    ]
+    facts = (func.count(), func.count(Delivery.complained_at), func.count(Delivery.opted_out_at))
+    rows: Sequence[Any] = session.execute(select(*hours, *facts).where(which).group_by(*hours)).all()
+    return [_Moments(*row) for row in rows]
 
 
 def _by(lines: Iterable[_Line], names: Callable[[_Line], Iterable[str]]) -> dict[str, Counts]:
@@ -181,20 +218,10 @@ def _reasons(lines: Iterable[_Line]) -> dict[str, Counts]:
     return _by(troubled, lambda line: [reason_words(line.reason)])
 
 
-def _hours(session: Session, which: ColumnElement[bool]) -> tuple[Hour, ...]:
-    handed_over, delivered, came_back = (
-        _by_hour(session, which, moment)
-        for moment in (Delivery.accepted_at, Delivery.delivered_at, Delivery.bounced_at)
-    )
-    return tuple(
-        Hour(hour, handed_over.get(hour, 0), delivered.get(hour, 0), came_back.get(hour, 0))
-        for hour in sorted({*handed_over, *delivered, *came_back})
-    )
-
-
-def _by_hour(
-    session: Session, which: ColumnElement[bool], moment: InstrumentedAttribute[datetime | None]
-) -> dict[str, int]:
-    hour = HourOf(moment).label("hour")
-    rows = session.execute(select(hour, func.count().label("number")).where(which, moment.is_not(None)).group_by(hour))
-    return {row.hour: row.number for row in rows}
+def _hours(moments: Iterable[_Moments]) -> tuple[Hour, ...]:
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for one in moments:
+        for place, hour in enumerate((one.handed_over, one.delivered, one.came_back)):
+            sums[hour][place] += one.number
+    sums.pop("", None)
+    return tuple(Hour(hour, *sums[hour]) for hour in sorted(sums))

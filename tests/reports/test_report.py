@@ -1,18 +1,25 @@
 """The report of a campaign: every delivery in every breakdown, a school's view of its own people, and a page of it."""
 
 import io
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from notifier.audiences.models import ContactList
+from notifier.delivery.counts import of_school, refresh
+from notifier.delivery.models import Delivery, Variant
 from notifier.kit.db import Database
 from notifier.kit.errors import NotFound
 from notifier.kit.sheets import write_csv
 from notifier.reports import paper
 from notifier.reports.progress import campaign_summary
 from notifier.reports.report import CampaignReport, campaign_report, school_report
+from tests.delivery.test_counts import Life
 from tests.reports.test_progress import a_variant
 from tests.tracking.ledger import a_campaign, a_delivery, a_wave
 from tests.web.test_preferences import a_list
@@ -96,6 +103,64 @@ def test_report_and_summary_agree(database: Database, now: datetime) -> None:
         summary.by_channel,
         summary.by_region,
     )
+
+
+def recounted(session: Session, campaign: int, list_id: int | None) -> tuple[object, ...]:
+    """Count every delivery of a campaign, or of one list in it, one by one."""
+    languages = {one.id: one.language for one in session.scalars(select(Variant))}
+    mine = [
+        row
+        for row in session.scalars(select(Delivery).where(Delivery.campaign_id == campaign))
+        if list_id is None or str(list_id) in row.list_ids.split(",")
+    ]
+    by_region: dict[str, Counter[str]] = defaultdict(Counter)
+    by_language: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in mine:
+        by_region[row.region][row.status] += 1
+        if row.variant_id:
+            by_language[languages[row.variant_id]][row.status] += 1
+    hours = Counter(f"{row.accepted_at:%Y-%m-%d %H}" for row in mine if row.accepted_at)
+    complained = sum(row.complained_at is not None for row in mine)
+    return len(mine), Counter(row.status for row in mine), by_region, by_language, hours, complained
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_report_from_kept_counts_is_the_ledger_at_every_moment(database: Database, now: datetime, seed: int) -> None:
+    chance = Random(seed)  # noqa: S311 - a story, not a secret
+    with database.transaction() as session:
+        life = Life(session, now, chance)
+        schools = {number: a_list(session, f"School {number}") for number in (7, 8, 9)}
+        for number, list_id in schools.items():
+            session.execute(update(ContactList).where(ContactList.id == list_id).values(id=number))
+        for _ in range(25):
+            life.step()
+            some = [one for one in session.scalars(select(Delivery.id)).all() if chance.random() < 0.1]
+            moments = {"accepted_at": now + timedelta(hours=chance.randrange(3)), "complained_at": now}
+            session.execute(update(Delivery).where(Delivery.id.in_(some)).values(moments))
+            session.expire_all()
+            for chosen in (None, 7, 8, 9):
+                made = (
+                    campaign_report(session, life.campaign, now=now)
+                    if chosen is None
+                    else school_report(session, life.campaign, f"school-{chosen}", now=now)
+                )
+                hours = {hour.hour: hour.handed_over for hour in made.hours if hour.handed_over}
+                counted = (made.planned, made.by_status, made.by_region, made.by_language, hours, made.complained)
+                assert counted == recounted(session, life.campaign, chosen)
+
+
+def test_a_schools_view_reads_the_batches_of_the_school_only(database: Database, now: datetime) -> None:
+    with database.transaction() as session:
+        life = Life(session, now)
+        for batch in life.batches:
+            life._batch_is(batch, "done", 1)
+            life._deliveries_are(batch, "queued", "accepted")
+        other = life.batches[0]
+        session.execute(update(Delivery).where(Delivery.batch_id != other).values(list_ids="9"))
+        refresh(session)
+        batches, _ = of_school(life.campaign, 7)
+        read = session.scalars(select(Delivery.batch_id).where(batches).distinct()).all()
+    assert read == [other]
 
 
 def test_a_school_sees_its_own_people_and_no_other_school(database: Database, now: datetime) -> None:
