@@ -1,12 +1,13 @@
 """The floor of webhooks: a bare server that verifies, parses and inserts in bulk, and decides nothing.
 
-The same signatures are checked and the same rows are written, already applied, into the same inbox.
+The same signatures are checked and the same rows are written into the same inbox, with nothing left to apply.
 Posts that arrive together share a transaction here, too, and nobody is answered before it is committed.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import count
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
@@ -15,14 +16,11 @@ from aiohttp import web
 
 from notifier.bench.ground import house
 from notifier.bootstrap import House
-from notifier.kit.db import Database, insert_rows, moment_text
-from notifier.providers.base import REFERENCE_ARGUMENT, WebhookRequest
+from notifier.kit.db import Database, insert_rows
+from notifier.providers.base import WebhookRequest
 from notifier.tracking.models import ProviderEvent
 
-_COLUMNS = (
-    *("provider", "event_id", "kind", "delivery_id", "destination", "occurred_at", "received_at", "code", "detail"),
-    *("raw", "applied"),
-)
+_COLUMNS = (*("provider", "event_id", "kind", "delivery_id", "occurred_at", "received_at", "code", "detail", "raw"),)
 Row = tuple[object, ...]
 
 
@@ -61,7 +59,7 @@ class _Door:
         now = datetime.now(UTC)
         asked = WebhookRequest(f"{self._public}{arrived.path_qs}", arrived.headers, body, now)
         self._providers[name].verify(asked)
-        rows = list(_READ[name](body, arrived.query.get("ref", ""), moment_text(now)))
+        rows = list(_READ[name](body, arrived.query.get("ref", ""), now.isoformat(" ")))
         waiting = _Waiting(rows, asyncio.get_running_loop().create_future())
         self._waiting.put_nowait(waiting)
         await waiting.answer
@@ -84,20 +82,22 @@ class _Door:
 
 def _sendgrid(body: bytes, _reference: str, now: str) -> Iterable[Row]:
     for event in orjson.loads(body):
-        # As long as the product's row; the reference stays unread.
+        # As long as the product's row, and as many entries in its indexes; the reference stays sealed.
         yield (
-            *("sendgrid", f"floor-{event['sg_event_id']}", event["event"], None, event[REFERENCE_ARGUMENT], now, now),
-            *(event.get("status"), event.get("response"), orjson.dumps(event).decode(), True),
+            *("sendgrid", f"floor-{event['sg_event_id']}", event["event"], next(_NUMBERS), now, now),
+            *(event.get("status"), event.get("response"), orjson.dumps(event).decode()),
         )
 
 
-def _twilio(body: bytes, reference: str, now: str) -> Iterable[Row]:
+def _twilio(body: bytes, _reference: str, now: str) -> Iterable[Row]:
     fields = {name: values[0] for name, values in parse_qs(body.decode()).items()}
     identity = f"floor-{fields['MessageSid']}-{fields['MessageStatus']}"
     yield (
-        *("twilio", identity, fields["MessageStatus"], None, reference, now, now),
-        *(None, None, orjson.dumps(fields).decode(), True),
+        *("twilio", identity, fields["MessageStatus"], next(_NUMBERS), now, now),
+        *(None, None, orjson.dumps(fields).decode()),
     )
 
 
+# Stand for the deliveries the events are about.
+_NUMBERS = count(1)
 _READ: Mapping[str, Callable[[bytes, str, str], Iterable[Row]]] = {"sendgrid": _sendgrid, "twilio": _twilio}

@@ -32,7 +32,7 @@ from notifier.delivery.status import DeliveryStatus
 from notifier.delivery.waves import WaveStatus
 from notifier.kit.errors import Conflict
 from notifier.kit.tokens import Purpose
-from notifier.tracking.models import ProviderEvent
+from notifier.tracking.models import PendingEvent
 from notifier.vocabulary import Channel, ChannelPolicy
 from notifier.worker import duties
 
@@ -127,7 +127,7 @@ def _addressees(opened: House, channel: Channel) -> list[Addressee]:
 
 
 def _wait_until_applied(opened: House) -> None:
-    pending = select(ProviderEvent.id).where(ProviderEvent.applied.is_(False)).limit(1)
+    pending = select(PendingEvent.id).limit(1)
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         with opened.database.reading() as session:

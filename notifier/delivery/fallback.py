@@ -8,6 +8,7 @@ them, and never a second row. Whether the number may still be written to is aske
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, Select, and_, exists, select
 from sqlalchemy.orm import Session, aliased
@@ -65,6 +66,8 @@ def send_sms_instead(session: Session, deliveries: Select[int | None], *, now: d
     return sum(len(set(ids)) for ids in found.values())
 
 
+# It takes longer to put together than to run, and is asked again and again about what one and the same question finds.
+@lru_cache(maxsize=8)
 def _due(deliveries: Select[int | None]) -> Select[*tuple[object, ...]]:
     email, sms = aliased(Delivery), aliased(Delivery)
     return (

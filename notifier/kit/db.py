@@ -16,15 +16,12 @@ import orjson
 import psycopg
 from psycopg import sql
 from sqlalchemy import (
-    JSON,
     URL,
     BigInteger,
-    Boolean,
     DateTime,
     Dialect,
     Engine,
     Integer,
-    LargeBinary,
     MetaData,
     create_engine,
     event,
@@ -319,50 +316,6 @@ def _copy(
     ):
         for row in rows:
             copy.write_row(row)
-
-
-def insert_new_rows(
-    session: Session, table: type[Base], columns: Sequence[str], rows: Iterable[tuple[object, ...]]
-) -> int:
-    """Insert the plain rows that no unique constraint knows yet, in one statement; return how many that were.
-
-    As with `insert_rows` nothing converts a value: a moment is text as SQLite keeps it (`moment_text`), JSON is text.
-    """
-    if not rows:
-        return 0
-    connection = session.connection()
-    names = ", ".join(columns)
-    if connection.dialect.name == "sqlite":
-        places = ", ".join("?" * len(columns))
-        statement = f"INSERT INTO {table.__tablename__} ({names}) VALUES ({places}) ON CONFLICT DO NOTHING"
-        return connection.exec_driver_sql(statement, list(rows)).rowcount
-    kinds = [_PLAIN.get(type(table.__table__.c[column].type), ("text", "{}")) for column in columns]
-    arrays = ", ".join(f"%s::{array}[]" for array, _ in kinds)
-    values = ", ".join(form.format(f'c."{column}"') for column, (_, form) in zip(columns, kinds, strict=True))
-    given = ", ".join(f'"{column}"' for column in columns)
-    statement = (
-        f"INSERT INTO {table.__tablename__} ({names}) SELECT {values} FROM unnest({arrays}) AS c ({given}) "
-        "ON CONFLICT DO NOTHING"
-    )
-    return connection.exec_driver_sql(statement, tuple(map(list, zip(*rows, strict=True)))).rowcount
-
-
-def moment_text(moment: datetime) -> str:
-    """Return a moment as SQLite keeps it: UTC, to the microsecond, without a zone."""
-    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    return utc.isoformat(" ", "microseconds")[:_MOMENT_LENGTH]
-
-
-# How PostgreSQL is given the plain values of a column: the type of the array, and how one value of it is read.
-_PLAIN: dict[type[Any], tuple[str, str]] = {
-    UtcDateTime: ("text", "{}::timestamp AT TIME ZONE 'UTC'"),
-    JSON: ("text", "{}::json"),
-    BigInteger: ("bigint", "{}"),
-    Integer: ("bigint", "{}"),
-    Boolean: ("boolean", "{}"),
-    LargeBinary: ("bytea", "{}"),
-}
-_MOMENT_LENGTH = len("2026-11-23 09:00:00.000000")
 
 
 def refresh_statistics(session: Session, *tables: type[Base]) -> None:

@@ -10,10 +10,10 @@ The exception's type is the policy; its docstring says why.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from notifier.kit.errors import NotifierError
 from notifier.vocabulary import Channel, Envelope, EventKind, Message
@@ -92,9 +92,11 @@ class WebhookRequest:
         return next((value for key, value in self.headers.items() if key.lower() == lowered), "")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What a provider tells later about one message, in our words. `raw` keeps its own."""
+class Event(NamedTuple):
+    """What a provider tells later about one message, in our words. `raw` keeps its own.
+
+    A tuple, because they come by the hundred thousand and are made four times as fast as a frozen dataclass.
+    """
 
     provider: str
     event_id: str
@@ -106,7 +108,7 @@ class Event:
     code: str | None = None
     detail: str | None = None
     text: str | None = None
-    raw: dict[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = {}
 
 
 class SettledBy(StrEnum):

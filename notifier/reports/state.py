@@ -16,7 +16,7 @@ from notifier.delivery.models import Attempt, Batch, Delivery
 from notifier.delivery.queue import DOUBT_OPEN
 from notifier.delivery.status import DeliveryStatus
 from notifier.tracking.evidence import last_heard
-from notifier.tracking.models import InboundMessage, ProviderEvent
+from notifier.tracking.models import InboundMessage, PendingEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,7 @@ class State:
 
 def state_at(session: Session, now: datetime) -> State:
     """Ask everything."""
-    pending, oldest = session.execute(
-        select(func.count(), func.min(ProviderEvent.received_at)).where(ProviderEvent.applied.is_(False))
-    ).one()
+    pending, oldest = session.execute(select(func.count(PendingEvent.id), func.min(PendingEvent.received_at))).one()
     return State(
         queue=tuple(
             QueueLine(row.channel, row.status, row.batches, row.deliveries) for row in session.execute(_queue())

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from notifier.audiences.forgetting import Erased
 from notifier.delivery.models import Delivery
-from notifier.tracking.models import InboundMessage, ProviderEvent, RecipientRequest, SignUp
+from notifier.tracking.models import InboundMessage, PendingEvent, ProviderEvent, RecipientRequest, SignUp
 from notifier.tracking.requests import RequestKind
 
 # What takes the place of an address in somebody else's message.
@@ -45,14 +45,20 @@ def erase_addresses(session: Session, addresses: Sequence[Erased], *, by: str, n
 def _wipe_events(session: Session, ids: Sequence[int], values: Sequence[str]) -> None:
     """Wipe what events say of addresses: those about their deliveries, and those about no delivery that name them."""
     theirs = select(Delivery.id).where(Delivery.address_id.in_(ids))
-    words = [func.lower(cast(ProviderEvent.raw, Text)), func.lower(ProviderEvent.detail), ProviderEvent.destination]
+    words = [func.lower(cast(ProviderEvent.raw, Text)), func.lower(ProviderEvent.detail)]
     # What could not be read is kept as it came, where an address may stand as forms write it.
     written = {form for value in values for form in (value, quote_plus(value).lower())}
     naming = or_(*[text.contains(form, autoescape=True) for text in words for form in sorted(written)])
     session.execute(
         update(ProviderEvent)
         .where(or_(ProviderEvent.delivery_id.in_(theirs), and_(ProviderEvent.delivery_id.is_(None), naming)))
-        .values(destination=None, raw=None, detail=None)
+        .values(raw=None, detail=None)
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        update(PendingEvent)
+        .where(func.lower(PendingEvent.destination).in_(values))
+        .values(destination=None)
         .execution_options(synchronize_session=False)
     )
 

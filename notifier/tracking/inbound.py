@@ -5,7 +5,7 @@ not proven by anything, so it is only kept. Never here: the words of an answer, 
 language.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -67,7 +67,7 @@ def hear_mail(session: Session, event: Event, *, address_secret: bytes, keyring:
     """Keep one mail that a person wrote to us."""
     sender = event.destination or ""
     # Its subject is kept with its text, which is pruned and erased as such; the event need not say it again.
-    if remember(session, replace(event, detail=None), keyring=keyring, now=now):
+    if remember(session, event._replace(detail=None), keyring=keyring, now=now):
         address_id = book.id_of(session, address_secret, Channel.EMAIL, sender)
         text = f"{event.detail}\n\n{event.text or ''}" if event.detail else event.text or ""
         _keep(session, Channel.EMAIL, address_id, sender, text, now)

@@ -6,44 +6,38 @@ provider's adapter has verified it before).
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import orjson
 from sqlalchemy.orm import Session
 
-from notifier.kit.db import insert_new_rows, moment_text
+from notifier.kit.bulk import insert_new_rows, insert_plain_rows, moment_writer
 from notifier.kit.tokens import Keyring, Purpose
 from notifier.providers.base import Event
-from notifier.tracking.models import ProviderEvent
+from notifier.tracking.models import PendingEvent, ProviderEvent
 from notifier.vocabulary import EventKind
 
 # A provider's clock may run a little ahead of ours; an event from much further in the future is dated on arrival.
 _CLOCK_SKEW = timedelta(minutes=10)
 
-_COLUMNS = (
-    "provider",
-    "event_id",
-    "kind",
-    "delivery_id",
-    "destination",
-    "occurred_at",
-    "received_at",
-    "code",
-    "detail",
-    "raw",
-    "applied",
-)
+_KEY = ("provider", "event_id")
+_KEPT = (*_KEY, "kind", "delivery_id", "occurred_at", "received_at", "code", "detail", "raw")
+_PENDING = ("provider", "kind", "delivery_id", "occurred_at", "received_at", "code", "destination")
+_Row = tuple[object, ...]
 
 
 def store(session: Session, events: Sequence[Event], *, keyring: Keyring, now: datetime) -> int:
-    """Store the events that are not known yet; return how many that were."""
-    return insert_new_rows(session, ProviderEvent, _COLUMNS, _rows(events, keyring, now, applied=False))
+    """Store the events that are not known yet, and note them to be applied; return how many that were."""
+    rows = _rows(session, events, keyring, now)
+    new = insert_new_rows(session, ProviderEvent, _KEPT, rows, key=_KEY)
+    insert_plain_rows(session, PendingEvent, _PENDING, [_pending(rows[place], events[place]) for place in new])
+    return len(new)
 
 
 def remember(session: Session, event: Event, *, keyring: Keyring, now: datetime) -> bool:
     """Store an event that is acted on at once, by the caller; return whether it is new."""
-    return insert_new_rows(session, ProviderEvent, _COLUMNS, _rows([event], keyring, now, applied=True)) > 0
+    rows = _rows(session, [event], keyring, now)
+    return len(insert_new_rows(session, ProviderEvent, _KEPT, rows, key=_KEY)) > 0
 
 
 def only_proven(events: Sequence[Event], *, keyring: Keyring) -> list[Event]:
@@ -52,35 +46,42 @@ def only_proven(events: Sequence[Event], *, keyring: Keyring) -> list[Event]:
     A forged report must not suppress an address or hold a campaign; it is kept and counted as unknown.
     """
     return [
-        event if delivery_id is not None else replace(event, kind=EventKind.UNKNOWN, destination=None)
+        event if delivery_id is not None else event._replace(kind=EventKind.UNKNOWN, destination=None)
         for event, delivery_id in zip(events, _deliveries(events, keyring), strict=True)
     ]
 
 
 def _deliveries(events: Sequence[Event], keyring: Keyring) -> list[int | None]:
-    opened = keyring.open_many(Purpose.DELIVERY, [event.reference or "" for event in events])
-    return [None if found is None else found.subject for found in opened]
+    return keyring.subjects(Purpose.DELIVERY, [event.reference or "" for event in events])
 
 
-def _rows(events: Sequence[Event], keyring: Keyring, now: datetime, *, applied: bool) -> list[tuple[object, ...]]:
+def _rows(session: Session, events: Sequence[Event], keyring: Keyring, now: datetime) -> list[_Row]:
     """Return the events as plain rows: the hot path, so every value is made once and nothing is looked up twice."""
-    latest, received_at, dumps = now + _CLOCK_SKEW, moment_text(now), orjson.dumps
+    write = moment_writer(session)
+    latest, received_at, dumps, option = now + _CLOCK_SKEW, write(now), orjson.dumps, orjson.OPT_NON_STR_KEYS
     return [
         (
-            event.provider,
-            _clean(event.event_id, 200),
-            event.kind.value,
+            provider,
+            _clean(event_id, 200),
+            kind.value,
             delivery_id,
-            None if applied or delivery_id is not None or not event.destination else _clean(event.destination, 254),
-            moment_text(min(event.occurred_at, latest)),
+            write(min(latest, occurred_at)),
             received_at,
-            None if event.code is None else _clean(event.code, 60),
-            None if event.detail is None else _clean(event.detail, 1000),
-            dumps(event.raw, option=orjson.OPT_NON_STR_KEYS).decode(),
-            applied,
+            code and _clean(code, 60),
+            detail and _clean(detail, 1000),
+            dumps(raw, option=option).decode(),
         )
-        for event, delivery_id in zip(events, _deliveries(events, keyring), strict=True)
+        for (provider, event_id, kind, occurred_at, _, _, _, code, detail, _, raw), delivery_id in zip(
+            events, _deliveries(events, keyring), strict=True
+        )
     ]
+
+
+def _pending(row: _Row, event: Event) -> _Row:
+    """Return what applying needs of a stored event; whom it is about by our own number, or else by the address."""
+    provider, _, kind, delivery_id, occurred_at, received_at, code, _, _ = row
+    named = delivery_id is None and event.destination
+    return (provider, kind, delivery_id, occurred_at, received_at, code, _clean(named, 254) if named else None)
 
 
 def _clean(text: str, length: int) -> str:

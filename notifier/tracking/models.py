@@ -3,43 +3,46 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from notifier.kit.db import Base, BigId
 
 
 class ProviderEvent(Base):
-    """One event, stored once by the provider's own id, raw text kept until retention forgets it.
-
-    `destination` is kept only where no reference of ours names the delivery, and only until the event is applied.
-    """
+    """One event, stored once by the provider's own id, raw text kept until retention forgets it; never changed."""
 
     __tablename__ = "provider_events"
-    __table_args__ = (
-        UniqueConstraint("provider", "event_id"),
-        # Only what is still to be applied is in it, so it stays small.
-        Index(
-            "ix_provider_events_pending",
-            "id",
-            sqlite_where=text("applied IS 0"),
-            postgresql_where=text("applied IS false"),
-        ),
-        Index("ix_provider_events_delivery_id", "delivery_id"),
-    )
+    __table_args__ = (UniqueConstraint("provider", "event_id"), Index("ix_provider_events_delivery_id", "delivery_id"))
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     provider: Mapped[str] = mapped_column(String(20))
     event_id: Mapped[str] = mapped_column(String(200))
     kind: Mapped[str] = mapped_column(String(20))
     delivery_id: Mapped[int | None] = mapped_column(BigInteger)
-    destination: Mapped[str | None] = mapped_column(String(254))
     occurred_at: Mapped[datetime]
     received_at: Mapped[datetime]
     code: Mapped[str | None] = mapped_column(String(60))
     detail: Mapped[str | None] = mapped_column(Text)
     raw: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    applied: Mapped[bool] = mapped_column(default=False)
+
+
+class PendingEvent(Base):
+    """What applying an event needs to know of it, until it is applied: narrow rows that come and go.
+
+    `destination` is given only where no reference of ours names the delivery.
+    """
+
+    __tablename__ = "pending_events"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    provider: Mapped[str] = mapped_column(String(20))
+    kind: Mapped[str] = mapped_column(String(20))
+    delivery_id: Mapped[int | None] = mapped_column(BigInteger)
+    destination: Mapped[str | None] = mapped_column(String(254))
+    occurred_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    code: Mapped[str | None] = mapped_column(String(60))
 
 
 class InboundMessage(Base):

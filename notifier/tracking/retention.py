@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from notifier.audiences.retention import prune_uploads
 from notifier.delivery.retention import prune_addresses, prune_content
 from notifier.tracking import allowances, signups
-from notifier.tracking.models import InboundMessage, ProviderEvent
+from notifier.tracking.models import InboundMessage, PendingEvent, ProviderEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,14 @@ def prune(session: Session, settings: RetentionSettings, *, now: datetime) -> in
 
 
 def prune_events(session: Session, *, before: datetime, limit: int) -> int:
-    """Take away the oldest applied events that arrived before a moment; return how many."""
+    """Take away the oldest events that arrived before a moment, once all from before it are applied; say how many."""
+    waiting = select(PendingEvent.received_at).order_by(PendingEvent.id).limit(1)
+    first = session.scalar(waiting)
+    if first is not None and first < before:
+        return 0
     # Ids follow arrival, so the oldest are at the beginning, and one look there says whether any is due.
     oldest = select(ProviderEvent.id).order_by(ProviderEvent.id).limit(limit).subquery()
-    gone = delete(ProviderEvent).where(
-        ProviderEvent.id.in_(select(oldest.c.id)), ProviderEvent.received_at < before, ProviderEvent.applied.is_(True)
-    )
+    gone = delete(ProviderEvent).where(ProviderEvent.id.in_(select(oldest.c.id)), ProviderEvent.received_at < before)
     return session.connection().execute(gone).rowcount
 
 

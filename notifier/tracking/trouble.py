@@ -5,26 +5,25 @@ A person has to look, put it right with the provider and resume. Never here: tro
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from notifier.campaigns.lifecycle import CampaignStatus
 from notifier.campaigns.models import Campaign
 from notifier.delivery import control
-from notifier.tracking.models import ProviderEvent
 from notifier.vocabulary import Channel, ChannelPolicy
 
 # Which channel stops when a provider does.
 _CHANNELS = {"twilio": Channel.SMS}
 
 
-def hold_for_trouble(session: Session, events: ColumnElement[bool], *, now: datetime) -> list[int]:
+def hold_for_trouble(session: Session, told: Select[str, str | None], *, now: datetime) -> list[int]:
     """Hold every campaign that is sending on the channel of a provider in trouble; return their ids.
 
-    `events` says which provider events tell of the trouble.
+    `told` asks for the provider and the code of every event that tells of the trouble.
     """
     held = []
-    for provider, reason in _reasons(session, events).items():
+    for provider, reason in _reasons(session, told).items():
         channel = _CHANNELS.get(provider, Channel.EMAIL)
         running = session.execute(
             select(Campaign.id, Campaign.channels).where(Campaign.status == CampaignStatus.SENDING)
@@ -36,12 +35,9 @@ def hold_for_trouble(session: Session, events: ColumnElement[bool], *, now: date
     return held
 
 
-def _reasons(session: Session, events: ColumnElement[bool]) -> dict[str, str]:
-    rows = session.execute(
-        select(ProviderEvent.provider, ProviderEvent.code).where(events).order_by(ProviderEvent.id.desc())
-    )
+def _reasons(session: Session, told: Select[str, str | None]) -> dict[str, str]:
     return {
         provider: f"{provider} reports trouble with our account ({code or 'no code'}). Put it right with {provider}, "
         "then resume the campaign."
-        for provider, code in rows
+        for provider, code in session.execute(told)
     }

@@ -28,7 +28,7 @@ from notifier.worker.engine import Engine
 log = structlog.get_logger("notifier.scheduler")
 
 # How many provider events are applied in one transaction.
-EVENTS_AT_ONCE = 2_000
+EVENTS_AT_ONCE = 3_000
 # How long what a campaign is made from is believed to be what was approved.
 _LOOK_AGAIN = timedelta(seconds=1)
 
@@ -59,7 +59,10 @@ def take_over(engine: Engine) -> int:
 
 
 def apply_events(engine: Engine) -> int:
-    """Apply what providers told us, until nothing is left."""
+    """Apply what providers told us, portion by portion, until there is no more than a part of one."""
+    with engine.database.reading() as session:
+        if not apply.is_pending(session):
+            return 0
     applied = 0
     while True:
         with engine.database.transaction() as session:
@@ -67,7 +70,8 @@ def apply_events(engine: Engine) -> int:
                 session, address_secret=engine.address_secret, now=engine.clock(), limit=EVENTS_AT_ONCE
             )
         applied += some
-        if some == 0:
+        # A portion costs a fixed price beside what its events cost, so what has just come waits for the next tick.
+        if some < EVENTS_AT_ONCE:
             return applied
 
 

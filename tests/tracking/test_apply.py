@@ -13,7 +13,7 @@ from notifier.kit.tokens import Keyring
 from notifier.providers.base import Event
 from notifier.tracking.apply import apply_pending
 from notifier.tracking.inbox import store
-from notifier.tracking.models import ProviderEvent
+from notifier.tracking.models import PendingEvent
 from notifier.vocabulary import EventKind
 from tests.tracking.ledger import SECRET, a_campaign, a_delivery, an_address, news, the_delivery, the_status
 
@@ -101,6 +101,19 @@ def test_at_the_same_moment_the_worse_outcome_stands(database: Database, keyring
             assert the_delivery(session, delivery).status == "bounced", order
 
 
+def test_of_two_bounces_the_later_one_says_why_and_at_one_moment_always_the_same(
+    database: Database, keyring: Keyring, now: datetime
+) -> None:
+    with database.transaction() as session:
+        for place, order in enumerate(permutations([K.HARD_BOUNCED, K.SOFT_BOUNCED])):
+            later, same = (a_delivery(session, an_address(session, f"{place}{n}@example.org", now)) for n in range(2))
+            moments = {K.HARD_BOUNCED: now + EARLIER, K.SOFT_BOUNCED: now}
+            for kind in order:
+                told(session, keyring, now, news(keyring, later, kind, moments[kind]), news(keyring, same, kind, now))
+            reasons = [the_delivery(session, one).reason for one in (later, same)]
+            assert reasons == ["soft_bounce", "hard_bounce"], order
+
+
 @pytest.mark.parametrize(
     ("kind", "code", "reason"),
     [
@@ -145,7 +158,7 @@ def test_a_bounce_that_lost_our_reference_is_known_by_its_address(
             news(keyring, None, K.COMPLAINED, now, destination="stranger@example.org"),
         )
         assert suppressions(session) == {("email", "hard_bounce"), ("sms", "opt_out")}
-        assert set(session.scalars(select(ProviderEvent.destination))) == {None}
+        assert session.scalars(select(PendingEvent.destination)).all() == []
 
 
 def test_an_event_about_a_forgotten_address_is_no_trouble(database: Database, keyring: Keyring, now: datetime) -> None:

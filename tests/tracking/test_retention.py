@@ -10,12 +10,13 @@ from notifier.delivery.models import Delivery, Variant
 from notifier.kit.db import Database
 from notifier.kit.tokens import Keyring
 from notifier.reports.progress import campaign_summary
+from notifier.tracking.apply import apply_pending
 from notifier.tracking.inbox import store
-from notifier.tracking.models import InboundMessage, ProviderEvent
+from notifier.tracking.models import InboundMessage
 from notifier.tracking.retention import RetentionSettings, prune
 from notifier.vocabulary import EventKind
 from tests.delivery.test_counts import Life
-from tests.tracking.ledger import a_delivery, news
+from tests.tracking.ledger import SECRET, a_delivery, news
 
 SETTINGS = RetentionSettings(step_rows=2)
 
@@ -49,7 +50,7 @@ def test_old_events_go_in_steps_once_they_are_applied(database: Database, keyrin
     with database.transaction() as session:
         store(session, [news(keyring, one, EventKind.DELIVERED, now) for one in range(5)], keyring=keyring, now=now)
         assert prune(session, SETTINGS, now=now + timedelta(days=31)) == 0
-        session.execute(update(ProviderEvent).values(applied=True))
+        apply_pending(session, address_secret=SECRET, now=now)
         assert prune(session, SETTINGS, now=now + timedelta(days=29)) == 0
         assert [prune(session, SETTINGS, now=now + timedelta(days=31)) for _ in range(4)] == [2, 2, 1, 0]
 

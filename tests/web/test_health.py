@@ -11,7 +11,7 @@ from notifier.campaigns.models import Campaign
 from notifier.delivery.models import Attempt, Batch, Delivery
 from notifier.kit.db import Base, Database
 from notifier.kit.tokens import Keyring
-from notifier.tracking.models import ProviderEvent
+from notifier.tracking.models import PendingEvent, ProviderEvent
 from tests.web.house import NOW, SIGNED, client, parts
 
 
@@ -65,9 +65,7 @@ def test_a_running_process_is_alive_and_ready(door: TestClient) -> None:
 
 
 def test_what_is_wrong_is_said_in_words(door: TestClient, database: Database) -> None:
-    late = ProviderEvent(
-        provider="sendgrid", event_id="e", kind="delivered", occurred_at=NOW, received_at=NOW - timedelta(hours=1)
-    )
+    late = PendingEvent(provider="sendgrid", kind="delivered", occurred_at=NOW, received_at=NOW - timedelta(hours=1))
     add(database, a_batch(timedelta(hours=2)), late, a_campaign("held", "SendGrid refuses the key."))
     answer = door.get("/readyz")
     assert answer.status_code == 503
@@ -163,7 +161,6 @@ def test_a_provider_that_takes_and_never_tells_is_said_in_words(door: TestClient
         occurred_at=NOW,
         received_at=NOW,
         delivery_id=1,
-        applied=True,
     )
     add(database, told)
     assert door.get("/readyz").json()["problems"] == []

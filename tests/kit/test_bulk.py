@@ -1,0 +1,59 @@
+"""Rows by the thousand: only new ones go in, whichever way the database takes them, and each is taken out once."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+from sqlalchemy import Column, MetaData, String, Table, select
+from sqlalchemy.orm import Session
+
+from notifier.kit.bulk import Row, insert_new_rows, insert_plain_rows, moment_writer, take_first
+from notifier.kit.db import Database
+from notifier.tracking.models import PendingEvent, ProviderEvent
+
+COLUMNS = ("provider", "event_id", "kind", "occurred_at", "received_at", "raw")
+KEY = ("provider", "event_id")
+SOME = Table("some_taken", MetaData(), Column("kind", String(20)), prefixes=["TEMPORARY"])
+
+
+def rows(session: Session, now: datetime, *names: str) -> list[Row]:
+    moment = moment_writer(session)(now)
+    return [("sendgrid", name, "delivered", moment, moment, '{"a": "\\\\t\\u00e9"}') for name in names]
+
+
+def insert(session: Session, now: datetime, *names: str) -> list[int]:
+    return list(insert_new_rows(session, ProviderEvent, COLUMNS, rows(session, now, *names), key=KEY))
+
+
+def test_only_rows_that_are_new_go_in(database: Database, now: datetime) -> None:
+    with database.transaction() as session:
+        assert insert(session, now, "a", "b") == [0, 1]
+        assert insert(session, now, "b", "c", "a", "d", "c") == [1, 3]
+        assert insert(session, now, "a") == []
+    with database.reading() as session:
+        assert sorted(session.scalars(select(ProviderEvent.event_id))) == ["a", "b", "c", "d"]
+        assert session.scalars(select(ProviderEvent.raw).limit(1)).one() == {"a": "\\t\u00e9"}
+
+
+def test_more_rows_than_one_statement_takes_go_in_all_the_same(database: Database, now: datetime) -> None:
+    with database.transaction() as session:
+        assert len(insert(session, now, *[str(one) for one in range(450)])) == 450
+        assert insert(session, now, *[str(one) for one in range(440, 460)]) == list(range(10, 20))
+
+
+def test_a_moment_written_as_text_is_the_same_moment(database: Database) -> None:
+    melbourne = datetime(2026, 11, 23, 9, 0, 0, 5, tzinfo=timezone(timedelta(hours=11)))
+    with database.transaction() as session:
+        insert(session, melbourne, "a")
+        found = session.scalars(select(ProviderEvent.occurred_at)).one()
+    assert found == datetime(2026, 11, 22, 22, 0, 0, 5, tzinfo=UTC)
+
+
+def test_the_first_rows_are_taken_in_order_and_each_once(database: Database, now: datetime) -> None:
+    with database.transaction() as session:
+        moment = moment_writer(session)(now)
+        given = [("sendgrid", kind, moment, moment) for kind in "abcde"]
+        insert_plain_rows(session, PendingEvent, ("provider", "kind", "occurred_at", "received_at"), given)
+        taken = []
+        while take_first(session, PendingEvent, SOME, limit=2):
+            taken.append(sorted(session.scalars(select(SOME.c.kind))))
+        assert taken == [["a", "b"], ["c", "d"], ["e"]]
+        assert session.scalars(select(PendingEvent.id)).all() == []
