@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from notifier.audiences.columns import check_words
 from notifier.audiences.models import ContactList, Subscription, SubscriptionStatus
+from notifier.kit.db import perform
 from notifier.kit.errors import Conflict, Invalid, NotFound
 from notifier.vocabulary import Readers
 
@@ -169,8 +170,11 @@ def remember_mapping(session: Session, found: ContactList, mapping: Mapping[str,
 
 def names_of(session: Session, list_ids: list[int]) -> dict[int, str]:
     """Return the names of lists by their ids: what a message's "why you get this" says."""
-    rows = session.execute(select(ContactList.id, ContactList.name).where(ContactList.id.in_(list_ids)))
-    return dict(rows.all())
+    return dict(perform(session, _NAMES, of_lists=list_ids).all())
+
+
+# Asked for by every batch that leaves.
+_NAMES = select(ContactList.id, ContactList.name).where(ContactList.id.in_(bindparam("of_lists", expanding=True)))
 
 
 def _next_recency(session: Session) -> int:

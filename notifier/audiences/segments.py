@@ -6,6 +6,7 @@ then that list's language, and "" lets the region decide. Nothing here writes.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -37,6 +38,7 @@ from notifier.audiences.models import (
     TopicChoice,
 )
 from notifier.audiences.permission import Moment, Term
+from notifier.kit.db import perform
 from notifier.kit.errors import NotFound
 from notifier.vocabulary import Channel, HoldBackReason
 
@@ -57,16 +59,21 @@ Bound = int | BindParameter[int]
 
 def lists_of(session: Session, audience: Audience) -> list[int]:
     """Return the ids of the contact lists an audience draws on. Raises NotFound for a named list that is not there."""
-    wanted = select(ContactList.id).where(ContactList.readers == audience.readers.value)
-    if audience.regions:
-        wanted = wanted.where(
-            or_(*(_within(region) for region in audience.regions)),
-        )
     if audience.lists:
         _ids(session, audience, audience.lists)
-        wanted = wanted.where(ContactList.code.in_(audience.lists))
     excluded = _ids(session, audience, audience.excluded_lists)
-    return [found for found in session.scalars(wanted.order_by(ContactList.id)) if found not in excluded]
+    return [found for (found,) in perform(session, _lists_wanted(audience)) if found not in excluded]
+
+
+# A worker asks for the lists of an audience at every batch.
+@lru_cache(maxsize=64)
+def _lists_wanted(audience: Audience) -> Select[int]:
+    wanted = select(ContactList.id).where(ContactList.readers == audience.readers.value)
+    if audience.regions:
+        wanted = wanted.where(or_(*(_within(region) for region in audience.regions)))
+    if audience.lists:
+        wanted = wanted.where(ContactList.code.in_(audience.lists))
+    return wanted.order_by(ContactList.id)
 
 
 def _within(region: str) -> ColumnElement[bool]:

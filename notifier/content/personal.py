@@ -9,10 +9,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
+from typing import TypeVar
 
 from notifier.kit.errors import Invalid
 from notifier.vocabulary import Part, PersonalField, marker
 
+K = TypeVar("K")
 Fill = Callable[[str | None, str, str], dict[str, str]]
 
 NAME_LIMIT = 60
@@ -50,37 +52,35 @@ def filler(markers: Sequence[str]) -> Fill:
     tokens = [text for text, field, _ in places if field is PersonalField.TOKEN]
     names = [(text, part) for text, field, part in places if field is PersonalField.GIVEN_NAME]
     schools = [(text, part) for text, field, part in places if field is PersonalField.SCHOOLS]
-    # Few distinct values for many recipients: the parents of a school share one, and unusual names repeat.
-    seen: dict[str, dict[str, str]] = {}
-    unusual: dict[str, dict[str, str]] = {}
+    # Few distinct values for many recipients: the parents of a school share one, and names repeat.
+    known_schools: dict[str, dict[str, str]] = {}
+    known_names: dict[str | None, dict[str, str]] = {}
 
     def school_values(value: str) -> dict[str, str]:
         cleaned = clean(value, SCHOOLS_LIMIT)
         return _remember(
-            seen, value, {text: f" ({_escaped(cleaned, part)})" if cleaned else "" for text, part in schools}
+            known_schools, value, {text: f" ({_escaped(cleaned, part)})" if cleaned else "" for text, part in schools}
         )
 
-    def unusual_name(value: str) -> dict[str, str]:
-        cleaned = clean(value, NAME_LIMIT)
-        return _remember(
-            unusual, value, {text: " " + _escaped(cleaned, part) if cleaned else "" for text, part in names}
-        )
+    def name_values(value: str | None) -> dict[str, str]:
+        name = value or ""
+        if _IS_ORDINARY(name) and (name.isascii() or not _RIGHT_TO_LEFT(name)):
+            made = {text: f" <bdi>{name}</bdi>" if part is Part.HTML else " " + name for text, part in names}
+        else:
+            cleaned = clean(name, NAME_LIMIT)
+            made = {text: " " + _escaped(cleaned, part) if cleaned else "" for text, part in names}
+        return _remember(known_names, value, made)
 
     def fill(given_name: str | None, their_schools: str, token: str) -> dict[str, str]:
         if not _IS_TOKEN(token):
             raise Invalid("A recipient's token holds characters that no token has")
         # A message may have no place for a value; nothing is a thing to remember, too.
-        known = seen.get(their_schools)
-        values = (school_values(their_schools) if known is None else known).copy()
+        schools_known, name_known = known_schools.get(their_schools), known_names.get(given_name)
+        if schools_known is None:
+            schools_known = school_values(their_schools)
+        values = schools_known | (name_values(given_name) if name_known is None else name_known)
         for text in tokens:
             values[text] = token
-        name = given_name or ""
-        if _IS_ORDINARY(name) and (name.isascii() or not _RIGHT_TO_LEFT(name)):
-            for text, part in names:
-                values[text] = f" <bdi>{name}</bdi>" if part is Part.HTML else " " + name
-        else:
-            known = unusual.get(name)
-            values.update(unusual_name(name) if known is None else known)
         return values
 
     return fill
@@ -150,7 +150,7 @@ def _escaped(value: str, part: Part) -> str:
     return value
 
 
-def _remember(known: dict[str, dict[str, str]], value: str, made: dict[str, str]) -> dict[str, str]:
+def _remember(known: dict[K, dict[str, str]], value: K, made: dict[str, str]) -> dict[str, str]:
     if len(known) >= REMEMBERED:
         known.clear()
     known[value] = made

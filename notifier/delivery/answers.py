@@ -26,6 +26,7 @@ from notifier.delivery.models import Attempt, Delivery
 from notifier.delivery.queue import DOUBT_OPEN
 from notifier.delivery.sender import Group
 from notifier.delivery.status import DeliveryStatus, advance, sources
+from notifier.kit.db import perform
 from notifier.providers.base import (
     NO_SUCH_ADDRESS,
     OPTED_OUT,
@@ -114,40 +115,15 @@ def record(
 def _accepted(session: Session, group: Group, receipts: Sequence[Receipt], now: datetime) -> None:
     """Move what was taken to `accepted`: one UPDATE if one request took them all, else one parametrised by row."""
     if _one_id(receipts) is not None and all(receipt.error is None for receipt in receipts):
-        session.execute(
-            update(Delivery)
-            .where(
-                Delivery.batch_id == group.claim.batch_id,
-                Delivery.attempt_id == group.attempt_id,
-                Delivery.status.in_(sources(DeliveryStatus.ACCEPTED)),
-            )
-            .values(status=DeliveryStatus.ACCEPTED, accepted_at=now, reason=None),
-            execution_options={"synchronize_session": False},
-        )
+        perform(session, _ALL_TAKEN, the_batch=group.claim.batch_id, the_attempt=group.attempt_id, the_moment=now)
         return
     rows = [
-        {"the_id": delivery_id, "message_id": receipt.message_id}
+        {"the_id": delivery_id, "message_id": receipt.message_id, "the_attempt": group.attempt_id, "the_moment": now}
         for delivery_id, receipt in zip(group.delivery_ids, receipts, strict=True)
         if receipt.error is None
     ]
     if rows:
-        table = cast("Table", Delivery.__table__)
-        session.connection().execute(
-            table.update()
-            .where(
-                table.c.id == bindparam("the_id"),
-                table.c.attempt_id == group.attempt_id,
-                # Spelled out, because a list cannot be expanded in a statement that is run for many rows.
-                or_(*(table.c.status == status for status in sources(DeliveryStatus.ACCEPTED))),
-            )
-            .values(
-                status=DeliveryStatus.ACCEPTED,
-                accepted_at=now,
-                reason=None,
-                provider_message_id=bindparam("message_id"),
-            ),
-            rows,
-        )
+        session.connection().execute(_ONE_TAKEN, rows)
 
 
 def _one_id(receipts: Sequence[Receipt]) -> str | None:
@@ -239,15 +215,41 @@ def _close_attempt(
     message_id: str | None = None,
     in_doubt: bool = False,
 ) -> None:
-    session.execute(
-        update(Attempt)
-        .where(Attempt.id == group.attempt_id)
-        .values(
-            outcome=outcome,
-            code=(code or None) and code[:40],
-            detail=detail,
-            provider_message_id=message_id,
-            doubt=DOUBT_OPEN if in_doubt else None,
-            duration_ms=round((now - group.started_at).total_seconds() * 1000),
-        )
+    perform(
+        session,
+        _CLOSE,
+        the_attempt=group.attempt_id,
+        the_outcome=outcome,
+        the_code=(code or None) and code[:40],
+        the_detail=detail,
+        the_message=message_id,
+        the_doubt=DOUBT_OPEN if in_doubt else None,
+        took_ms=round((now - group.started_at).total_seconds() * 1000),
     )
+
+
+# The statements of the hot path, put together once. The states are spelled out, because a list cannot be expanded in a
+# statement that is run for many rows.
+_deliveries = cast("Table", Delivery.__table__)
+_taken = (
+    _deliveries.update()
+    .where(
+        _deliveries.c.attempt_id == bindparam("the_attempt"),
+        or_(*(_deliveries.c.status == status for status in sources(DeliveryStatus.ACCEPTED))),
+    )
+    .values(status=DeliveryStatus.ACCEPTED, accepted_at=bindparam("the_moment"), reason=None)
+)
+_ALL_TAKEN = _taken.where(_deliveries.c.batch_id == bindparam("the_batch"))
+_ONE_TAKEN = _taken.where(_deliveries.c.id == bindparam("the_id")).values(provider_message_id=bindparam("message_id"))
+_CLOSE = (
+    update(Attempt)
+    .where(Attempt.id == bindparam("the_attempt"))
+    .values(
+        outcome=bindparam("the_outcome"),
+        code=bindparam("the_code"),
+        detail=bindparam("the_detail"),
+        provider_message_id=bindparam("the_message"),
+        doubt=bindparam("the_doubt"),
+        duration_ms=bindparam("took_ms"),
+    )
+)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, literal, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, func, insert, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from notifier.delivery import school_counts
@@ -19,9 +19,11 @@ from notifier.delivery.models import Batch, CountedUnit, Delivery, DeliveryCount
 from notifier.delivery.school_counts import SchoolCell
 from notifier.delivery.status import DeliveryStatus
 from notifier.delivery.waves import WaveStatus
+from notifier.kit.db import perform
 from notifier.kit.dialects import hold_alone, hold_shared
 
 _LOCK = "delivery counts"
+_UNCOUNT = delete(CountedUnit).where(CountedUnit.unit == bindparam("the_unit"))
 _AT_REST = (BatchStatus.DONE, BatchStatus.CANCELLED)
 
 
@@ -61,7 +63,7 @@ def wave_changed(session: Session, wave_ids: Collection[int]) -> None:
 def batch_changed(session: Session, batch_id: int) -> None:
     """Say that deliveries of this batch were changed."""
     hold_shared(session, _LOCK)
-    session.execute(delete(CountedUnit).where(CountedUnit.unit == batch_id))
+    perform(session, _UNCOUNT, the_unit=batch_id)
 
 
 def batches_grew(session: Session, batch_ids: Sequence[int]) -> None:

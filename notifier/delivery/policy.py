@@ -20,7 +20,7 @@ from notifier.delivery.later import HAS_QUIET_HOURS, LOOK_CLOSER, Patience, sort
 from notifier.delivery.models import Delivery
 from notifier.delivery.queue import Claim
 from notifier.delivery.status import DeliveryStatus
-from notifier.kit.db import UtcDateTime
+from notifier.kit.db import UtcDateTime, perform
 from notifier.vocabulary import Channel, HoldBackReason
 
 # (delivery id, address id, destination, given name, list ids, reason to hold back or None)
@@ -61,7 +61,7 @@ def judge(
     else:
         question = _question(claim.channel, topic, tuple(list_ids))
     asked = {_BATCH: claim.batch_id, _AT_MOST: limit, _MOMENT: now}
-    rows: Sequence[Candidate] = session.execute(question, asked).all()
+    rows: Sequence[Candidate] = perform(session, question, **asked).all()
     if not rows:
         return None
     held: dict[str, list[int]] = {}

@@ -9,18 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, CursorResult, Executable, Update, and_, exists, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, select, update
 from sqlalchemy.orm import Session
 
 from notifier.delivery.batches import BatchStatus
 from notifier.delivery.models import Attempt, Batch, Delivery
 from notifier.delivery.status import DeliveryStatus, move
+from notifier.kit.db import perform
 from notifier.vocabulary import Channel
 
 # What an attempt says whose worker never came back: whether the provider took it is not known.
 CUT_OFF = "cut_off"
 # The doubt of an attempt until `delivery.doubt` has settled it.
 DOUBT_OPEN = "open"
+# Larger than the number of every priority.
+_ANY_PRIORITY = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +55,15 @@ def claim(
 
     With `least`, nothing less urgent than this priority is taken.
     """
-    oldest = (
-        select(Batch.id)
-        .where(Batch.channel == channel, Batch.status == BatchStatus.READY, Batch.due_at <= now)
-        .order_by(Batch.priority, Batch.due_at, Batch.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    if least is not None:
-        oldest = oldest.where(Batch.priority <= least)
-    taken = session.execute(
-        update(Batch)
-        .where(Batch.id == oldest.scalar_subquery())
-        .values(status=BatchStatus.CLAIMED, lease_owner=owner, lease_until=now + lease, claims=Batch.claims + 1)
-        .returning(Batch),
-        execution_options={"synchronize_session": False, "populate_existing": True},
-    ).scalar_one_or_none()
+    taken = perform(
+        session,
+        _TAKE,
+        on_channel=channel,
+        at_least=_ANY_PRIORITY if least is None else least,
+        the_owner=owner,
+        the_moment=now,
+        until=now + lease,
+    ).one_or_none()
     if taken is None:
         return None
     return Claim(
@@ -88,7 +84,7 @@ def claim(
 
 def keep(session: Session, claim: Claim, *, now: datetime, lease: timedelta) -> None:
     """Extend the lease and hold the batch's row until the transaction ends. Raises LeaseLost."""
-    if not _changed(session, _ours(claim).values(lease_until=now + lease)):
+    if perform(session, _EXTEND, **_fence(claim), until=now + lease).rowcount != 1:
         raise LeaseLost
 
 
@@ -104,12 +100,12 @@ def beat(session: Session, owner: str, batch_ids: Sequence[int], *, now: datetim
 
 def give_back(session: Session, claim: Claim) -> None:
     """Put the batch back for any worker, if it is still ours."""
-    session.execute(_ours(claim).values(status=BatchStatus.READY, lease_owner=None, lease_until=None))
+    perform(session, _FREE, **_fence(claim), to=BatchStatus.READY)
 
 
 def put_off(session: Session, claim: Claim, *, until: datetime) -> None:
     """Put the batch back, due at a later moment, if it is still ours."""
-    session.execute(_ours(claim).values(status=BatchStatus.READY, lease_owner=None, lease_until=None, due_at=until))
+    perform(session, _FREE_LATER, **_fence(claim), to=BatchStatus.READY, until=until)
 
 
 def put_off_campaign(session: Session, claim: Claim, *, until: datetime) -> None:
@@ -130,7 +126,7 @@ def put_off_campaign(session: Session, claim: Claim, *, until: datetime) -> None
 
 def complete(session: Session, claim: Claim) -> None:
     """Mark the batch as done, if it is still ours."""
-    session.execute(_ours(claim).values(status=BatchStatus.DONE, lease_owner=None, lease_until=None))
+    perform(session, _FREE, **_fence(claim), to=BatchStatus.DONE)
 
 
 def expired(session: Session, *, now: datetime, limit: int) -> list[int]:
@@ -200,19 +196,41 @@ def _cut_off(
     )
 
 
-def _ours(claim: Claim) -> Update:
-    return (
-        update(Batch)
-        .where(
-            Batch.id == claim.batch_id,
-            Batch.status == BatchStatus.CLAIMED,
-            Batch.lease_owner == claim.owner,
-            Batch.claims == claim.number,
-        )
-        .execution_options(synchronize_session=False)
+# The statements of the hot path, put together once.
+_oldest = (
+    select(Batch.id)
+    .where(
+        Batch.channel == bindparam("on_channel"),
+        Batch.status == BatchStatus.READY,
+        Batch.due_at <= bindparam("the_moment"),
+        Batch.priority <= bindparam("at_least"),
     )
+    .order_by(Batch.priority, Batch.due_at, Batch.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_TAKE = (
+    update(Batch)
+    .where(Batch.id == _oldest.scalar_subquery())
+    .values(
+        status=BatchStatus.CLAIMED,
+        lease_owner=bindparam("the_owner"),
+        lease_until=bindparam("until"),
+        claims=Batch.claims + 1,
+    )
+    .returning(*Batch.__table__.columns)
+)
+_ours = update(Batch).where(
+    Batch.id == bindparam("the_batch"),
+    Batch.status == BatchStatus.CLAIMED,
+    Batch.lease_owner == bindparam("the_owner"),
+    Batch.claims == bindparam("the_number"),
+)
+_EXTEND = _ours.values(lease_until=bindparam("until"))
+_FREE = _ours.values(status=bindparam("to"), lease_owner=None, lease_until=None)
+_FREE_LATER = _ours.values(status=bindparam("to"), lease_owner=None, lease_until=None, due_at=bindparam("until"))
 
 
-def _changed(session: Session, statement: Executable) -> bool:
-    result = session.execute(statement)
-    return isinstance(result, CursorResult) and result.rowcount == 1
+def _fence(claim: Claim) -> dict[str, object]:
+    """Return what names a batch as claimed this time, and by us."""
+    return {"the_batch": claim.batch_id, "the_owner": claim.owner, "the_number": claim.number}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from notifier.audiences.lists import names_of
@@ -27,6 +27,7 @@ from notifier.delivery.queue import Claim
 from notifier.delivery.quiet import Place
 from notifier.delivery.status import DeliveryStatus, advance
 from notifier.delivery.variants import LIVE, message
+from notifier.kit.db import perform
 from notifier.kit.tokens import Keyring, Purpose
 from notifier.vocabulary import Channel, Envelope, Message
 
@@ -84,9 +85,7 @@ def open_job(
 ) -> Job:
     """Read what every group of a claimed batch needs: the message as approved, and who the audience is."""
     text, fill, region, live = shelf.text(session, claim)
-    topic, name, wishes = session.execute(
-        select(Campaign.topic, Campaign.audience, Campaign.options).where(Campaign.id == claim.campaign_id)
-    ).one()
+    topic, name, wishes = perform(session, _CAMPAIGN, the_campaign=claim.campaign_id).one()
     return Job(
         claim=claim,
         message=text,
@@ -171,29 +170,44 @@ def prepare(
 
 def _intend(session: Session, claim: Claim, verdict: policy.Verdict, *, provider: str, now: datetime) -> int:
     """Write down that these deliveries are about to leave: one attempt, one UPDATE."""
-    attempt_id = session.scalar(
-        insert(Attempt)
-        .values(
-            batch_id=claim.batch_id,
-            campaign_id=claim.campaign_id,
-            provider=provider,
-            recipients=len(verdict.send),
-            started_at=now,
-        )
-        .returning(Attempt.id)
+    attempt_id = int(
+        perform(
+            session,
+            _INTEND,
+            the_batch=claim.batch_id,
+            the_campaign=claim.campaign_id,
+            the_provider=provider,
+            amount=len(verdict.send),
+            the_moment=now,
+        ).scalar_one()
     )
     # Those held back a moment ago are no longer queued, so the id range names exactly the rows that go.
-    session.execute(
-        update(Delivery)
-        .where(
-            Delivery.batch_id == claim.batch_id,
-            Delivery.id <= verdict.last_id,
-            Delivery.status == DeliveryStatus.QUEUED,
-        )
-        .values(status=DeliveryStatus.SENDING, attempt_id=attempt_id),
-        execution_options={"synchronize_session": False},
+    perform(session, _SENDING, the_batch=claim.batch_id, last_id=verdict.last_id, the_attempt=attempt_id)
+    return attempt_id
+
+
+# The statements of the hot path, put together once.
+_CAMPAIGN = select(Campaign.topic, Campaign.audience, Campaign.options).where(Campaign.id == bindparam("the_campaign"))
+_INTEND = (
+    insert(Attempt)
+    .values(
+        batch_id=bindparam("the_batch"),
+        campaign_id=bindparam("the_campaign"),
+        provider=bindparam("the_provider"),
+        recipients=bindparam("amount"),
+        started_at=bindparam("the_moment"),
     )
-    return int(attempt_id or 0)
+    .returning(Attempt.id)
+)
+_SENDING = (
+    update(Delivery)
+    .where(
+        Delivery.batch_id == bindparam("the_batch"),
+        Delivery.id <= bindparam("last_id"),
+        Delivery.status == DeliveryStatus.QUEUED,
+    )
+    .values(status=DeliveryStatus.SENDING, attempt_id=bindparam("the_attempt"))
+)
 
 
 def _envelopes(session: Session, job: Job, rows: Sequence[Candidate], *, post: Post) -> list[Envelope]:

@@ -7,6 +7,8 @@ characters, because the List-Unsubscribe header has room for 67 characters of ad
 """
 
 import hmac
+import sys
+from array import array
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -24,6 +26,9 @@ _CONTEXT_BYTES = 4
 _ZEROS = bytes(6)
 _BLOCK_BYTES = 16
 _BODY_CHARACTERS = 22
+# A block is two words; the first holds the subject and the upper half of the context.
+_WORD_BITS = 64
+_CONTEXT_BITS_ABOVE = 16
 _WIDE_BYTES = 18
 _WIDE_CHARACTERS = 24
 _TOKEN_CHARACTERS = 1 + _BODY_CHARACTERS
@@ -54,7 +59,7 @@ class Keyring:
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
         for version, key in keys.items():
-            if len(version) != 1 or len(key) != KEY_BYTES:
+            if len(version) != 1 or not version.isascii() or len(key) != KEY_BYTES:
                 raise Invalid(
                     f"Token keys are {KEY_BYTES} bytes under a name of one character; see [keys] in the settings"
                 )
@@ -68,16 +73,20 @@ class Keyring:
         return self.seal_many(purpose, [subject], context)[0]
 
     def seal_many(self, purpose: Purpose, subjects: Iterable[int], context: int = 0) -> list[str]:
-        """Return the tokens for many things of one context, in one pass of the cipher."""
-        tail = context.to_bytes(_CONTEXT_BYTES) + _ZEROS
-        plain = b"".join([subject.to_bytes(_SUBJECT_BYTES) + tail for subject in subjects])
-        sealed = self._cipher(self._current, purpose).encryptor().update(plain)
+        """Return the tokens for many things of one context, in one pass of the cipher.
+
+        Raises OverflowError for a number that has no room in a token.
+        """
+        sealed = self._cipher(self._current, purpose).encryptor().update(_blocks(subjects, context))
         # Widened to eighteen bytes each, which is twenty-four characters, all blocks are encoded in one go.
         wide = bytearray(len(sealed) // _BLOCK_BYTES * _WIDE_BYTES)
         for place in range(_BLOCK_BYTES):
             wide[place::_WIDE_BYTES] = sealed[place::_BLOCK_BYTES]
-        text, version = urlsafe_b64encode(wide).decode(), self._current
-        return [version + text[start : start + _BODY_CHARACTERS] for start in range(0, len(text), _WIDE_CHARACTERS)]
+        # The last of the twenty-four characters gives its place to the version of the token that follows.
+        text = bytearray(urlsafe_b64encode(wide))
+        text[_WIDE_CHARACTERS - 1 :: _WIDE_CHARACTERS] = self._current.encode() * (len(text) // _WIDE_CHARACTERS)
+        together, length = self._current + text.decode(), _TOKEN_CHARACTERS
+        return [together[start : start + length] for start in range(0, len(text), _WIDE_CHARACTERS)]
 
     def open(self, purpose: Purpose, token: str) -> Opened | None:
         """Return what a token says, or None if it was not made here for this purpose."""
@@ -118,6 +127,17 @@ class Keyring:
     def _cipher(self, version: str, purpose: Purpose) -> Cipher[modes.ECB]:
         key = hmac.digest(self._keys[version], b"notifier token " + purpose.encode(), "sha256")
         return Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305 - a single block each, which is what ECB is
+
+
+def _blocks(subjects: Iterable[int], context: int) -> bytes:
+    """Return one block for each subject: its number, the context, and zeros; as two words of eight bytes each."""
+    upper, lower = divmod(int.from_bytes(context.to_bytes(_CONTEXT_BYTES) + _ZEROS), 1 << _WORD_BITS)
+    firsts = array("Q", [(subject << _CONTEXT_BITS_ABOVE) + upper for subject in subjects])
+    words = array("Q", [lower]) * (2 * len(firsts))
+    words[::2] = firsts
+    if sys.byteorder == "little":
+        words.byteswap()
+    return words.tobytes()
 
 
 def _decoded(tokens: Sequence[str]) -> bytes | None:
