@@ -17,7 +17,6 @@ from notifier.audiences.applying import apply
 from notifier.audiences.difference import Difference, work_out
 from notifier.audiences.judging import DEFAULT_ROLE, Judge, JudgedRow, PlainRow
 from notifier.audiences.models import (
-    Address,
     ContactList,
     Import,
     ImportMode,
@@ -27,7 +26,7 @@ from notifier.audiences.models import (
 )
 from notifier.audiences.reading import DEFAULT_MAX_UNPACKED_MB
 from notifier.audiences.settling import merge_duplicates, refuse_shared
-from notifier.kit.db import insert_texts, refresh_statistics
+from notifier.kit.db import give_room, insert_texts, refresh_statistics
 from notifier.kit.errors import Conflict, Invalid, NotFound
 from notifier.vocabulary import Readers
 
@@ -122,6 +121,7 @@ def settle(session: Session, import_id: int, settings: ImportSettings) -> Differ
     if started.status != ImportStatus.READING:
         raise Conflict("Another upload of this list has begun in the meantime; import the file again")
     refresh_statistics(session, ImportRow)
+    give_room(session)
     refuse_shared(session, import_id, settings.shared_by_many)
     merge_duplicates(session, import_id)
     shown = work_out(session, started, _default_role(session, started))
@@ -178,9 +178,10 @@ def carry_out(
         raise NotFound("This import is no longer waiting: it was carried out or overtaken; import the file again")
     shown = Difference.from_counts(asked.counts or {})
     _guard(shown, settings, confirmed_removals)
+    give_room(session)
     _take_version(session, asked)
     apply(session, asked, _default_role(session, asked), actor=actor, now=now)
-    refresh_statistics(session, Address, Subscription)
+    refresh_statistics(session, Subscription)
     asked.status, asked.applied_at, asked.applied_by = ImportStatus.APPLIED.value, now, actor
     session.flush()
     return shown

@@ -186,7 +186,7 @@ def test_a_person_can_see_everything_and_be_erased_everywhere(desk: Desk) -> Non
     assert "Erased: 2 addresses" in said
     assert "asked to erase 1 addresses, 0 taken; 1 wait and are asked again" in " ".join(said.split())
     assert "but `live` is not true" in " ".join(said.split())
-    assert [one["provider"] for one in desk.read("recipients", "erasures")] == ["sendgrid"]
+    assert [one["provider"] for one in desk.read("recipients", "erasures")] == ["sendgrid", "twilio"]
     assert "Nothing is held" in desk.type("recipients", "show", "maria@example.org", "--as", OFFICE, code=1)
     again = desk.read("lists", "import", "northcote-high", "parents.csv", "--replace", "--apply")
     assert (again["added"], again["left_alone"]) == (0, 1)

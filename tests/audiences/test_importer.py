@@ -219,3 +219,20 @@ def test_a_list_that_was_left_stays_left_whatever_the_next_upload_says(school: S
     assert school.upload(TWO, mode="replace").left_alone == 1
     with school.database.reading() as session:
         assert session.scalars(select(ListChoice.wanted)).all() == [False]
+
+
+def test_whoever_has_an_address_first_others_share_it_within_a_file_and_between_lists(school: School) -> None:
+    school.make("preston-primary")
+    school.upload(TWO)
+    shared = "given name,email,mobile\nNikos,new@example.org,0491 570 157\nEleni,jack@example.com,0491 570 157\n"
+    school.upload(shared, code="preston-primary")
+    with school.database.reading() as session:
+        rows = session.execute(
+            select(Subscription.given_name, Subscription.email_address_id, Subscription.sms_address_id)
+        ).all()
+        held = {name: (email, mobile) for name, email, mobile in rows}
+        values = dict(session.execute(select(Address.id, Address.value)).all())
+    assert held["Eleni"][0] == held["Jack"][0] == school.address_id("jack@example.com")
+    assert held["Eleni"][1] == held["Nikos"][1] == school.address_id("+61491570157")
+    assert values[held["Nikos"][0]] == "new@example.org"
+    assert len(values) == len(set(values.values()))
