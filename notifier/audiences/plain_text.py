@@ -14,6 +14,7 @@ from pathlib import Path
 from notifier.kit.errors import Invalid
 
 MAX_LINE = 64 * 1024
+_LONGEST_LINE_BYTES = 4 * MAX_LINE
 _SEPARATORS = ",;\t|"
 _BLOCK = 1 << 20
 
@@ -39,11 +40,17 @@ def encoding_of(path: Path, head: bytes) -> str:
 
 
 def _is_utf8(path: Path) -> bool:
+    """Whether a whole file is UTF-8. A line beyond every bound is refused here, not after gigabytes of it."""
     decoder = codecs.getincrementaldecoder("utf-8")()
+    line = 0
     try:
         with path.open("rb") as file:
             while block := file.read(_BLOCK):
                 decoder.decode(block)
+                end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+                line = len(block) - end - 1 if end >= 0 else line + len(block)
+                if line > _LONGEST_LINE_BYTES:
+                    raise _line_too_long(path.name)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
@@ -67,8 +74,15 @@ def csv_rows(name: str, file: TextIOBase, progress: Progress) -> Iterator[tuple[
 def _lines(name: str, file: TextIOBase, progress: Progress) -> Iterator[str]:
     while line := file.readline(MAX_LINE):
         if len(line) == MAX_LINE:
-            raise Invalid(f"{name} has a line of more than {MAX_LINE} characters; this is not a contact list")
+            raise _line_too_long(name)
         if "\0" in line:
             raise Invalid(f"{name} holds bytes no text has; export the list as CSV or XLSX")
         progress.read += len(line)
         yield line
+
+
+def _line_too_long(name: str) -> Invalid:
+    return Invalid(
+        f"{name} has a line of more than {MAX_LINE} characters; this is not a contact list. Export it anew, with one "
+        "person on a line"
+    )

@@ -193,11 +193,11 @@ def show_import(opened: House, upload: Upload, *, actor: str) -> tuple[int, Diff
     with opened.database.transaction() as session:
         found = lists.find_list(session, upload.code)
         known = lists.remember_mapping(session, found, upload.mapping)
-    digest = reading.file_digest(upload.file, known, upload.school)
     with (
         reading.open_sheet(upload.file, known, school=upload.school, max_unpacked_mb=settings.max_unpacked_mb) as sheet,
         progress() as bar,
     ):
+        digest = reading.file_digest(upload.file, known, upload.school)
         with opened.database.transaction() as session:
             import_id = importer.begin(
                 session,

@@ -1,5 +1,6 @@
 """Files as schools really have them: each ends in verdicts or in a sentence, never in a traceback or half a list."""
 
+import tracemalloc
 from pathlib import Path
 
 import orjson
@@ -213,6 +214,21 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     path = zip_bomb(tmp_path / "list.xlsx", 60)
     assert path.stat().st_size < 1 << 20
     assert "unpacks to more than 50 MB" in refused_at(path)
+
+
+@pytest.mark.parametrize("before", [b"", b"maria@example.org,0491570006\n" * 500])
+def test_a_line_of_a_gigabyte_is_refused_in_little_memory(tmp_path: Path, before: bytes) -> None:
+    path = tmp_path / "list.csv"
+    with path.open("wb") as file:
+        file.write(b"email,mobile\n" + before + b"x" * 8192)
+        file.truncate(1 << 30)  # A hole: a gigabyte to whoever reads it, a few kilobytes on the disk.
+    assert path.stat().st_blocks * 512 < 1 << 20
+    tracemalloc.start()
+    try:
+        assert f"a line of more than {MAX_LINE} characters" in refused_at(path)
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
