@@ -26,7 +26,7 @@ from notifier.audiences.models import (
     TopicChoice,
 )
 from notifier.audiences.suppressions import suppress_key
-from notifier.kit.errors import Invalid, NotFound
+from notifier.kit.errors import Invalid
 from notifier.kit.tokens import address_key
 from notifier.vocabulary import Channel, SuppressionReason
 
@@ -66,12 +66,16 @@ def read_address(text: str, country: str) -> tuple[Channel, str]:
     return channel, value
 
 
-def find_address(session: Session, secret: bytes, channel: Channel, value: str) -> int:
-    """Return the id of a normalised address. Raises NotFound."""
-    found = book.id_of(session, secret, channel, value)
-    if found is None:
-        raise NotFound(f"Nothing is held about {value}")
-    return found
+def find_address(session: Session, secret: bytes, channel: Channel, value: str) -> int | None:
+    """Return the id of a normalised address, None if no list ever had it or it was erased."""
+    return book.id_of(session, secret, channel, value)
+
+
+def held_by_key(session: Session, secret: bytes, channel: Channel, value: str) -> dict[str, Any]:
+    """Return what this room holds about an address no list has: at most that it may not be written to."""
+    key = address_key(secret, channel, value)
+    suppressed = session.scalars(select(Suppression).where(Suppression.address_key == key)).one_or_none()
+    return {"suppression": None if suppressed is None else _plain(suppressed, "reason", "source", "created_at")}
 
 
 def held(session: Session, address_id: int) -> dict[str, Any]:

@@ -14,12 +14,16 @@ from notifier.cli.opening import house
 from notifier.delivery import erasing as deliveries
 from notifier.delivery import erasures
 from notifier.delivery.models import ProviderErasure
-from notifier.kit.errors import NotifierError
+from notifier.kit.errors import NotFound, NotifierError
 from notifier.providers.base import ErasedBy
 from notifier.tracking import erasing as tracks
+from notifier.vocabulary import SuppressionReason
 from notifier.worker import erasures as at_providers
 
 app = typer.Typer(help="What is held about one person, and its erasure.", no_args_is_help=True)
+
+# What is held of somebody beside lists and suppressions.
+_TRACKS = ("events", "messages", "requests")
 
 CountryOption = Annotated[
     str, typer.Option(help="The country a number without + is dialled in (ISO 3166-1 alpha-2, such as AU).")
@@ -42,13 +46,24 @@ def show(
         by = users.acting(session, actor, users.MAY_SEE_PEOPLE, "seeing what is held about a person").email
         channel, value = forgetting.read_address(address, country)
         address_id = forgetting.find_address(session, opened.address_secret, channel, value)
-        record(session, actor=by, action="recipient.shown", subject=f"address {address_id}", at=opened.clock())
-        held = (
-            forgetting.held(session, address_id)
-            | {"deliveries": deliveries.held(session, address_id)}
-            | tracks.held(session, address_id, value)
-        )
+        subject = "recipient" if address_id is None else f"address {address_id}"
+        record(session, actor=by, action="recipient.shown", subject=subject, at=opened.clock())
+        told: dict[str, Any] = dict(tracks.held(session, address_id, value))
+        if address_id is None:
+            held = forgetting.held_by_key(session, opened.address_secret, channel, value) | told
+        else:
+            held = forgetting.held(session, address_id) | {"deliveries": deliveries.held(session, address_id)} | told
+        _refuse_nothing(held, value)
     print_json(held)
+
+
+def _refuse_nothing(held: dict[str, Any], value: str) -> None:
+    """Raise NotFound where nothing is held, or nothing but the hash that keeps an erased address away."""
+    suppressed = held["suppression"]
+    if suppressed and suppressed["reason"] == SuppressionReason.ERASED and not any(held[key] for key in _TRACKS):
+        raise NotFound(f"Nothing is held about {value} but the keyed hash that keeps it from being written to again")
+    if not any(held.values()):
+        raise NotFound(f"Nothing is held about {value}")
 
 
 @app.command()

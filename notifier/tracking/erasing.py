@@ -83,8 +83,8 @@ def _spellings(value: str) -> str:
     return rf"(?:{country})?(?:\(?0\)?{between})?{national}(?!\d)"
 
 
-def held(session: Session, address_id: int, value: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the events, letters and requests of an address, for its owner."""
+def held(session: Session, address_id: int | None, value: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the events, letters and requests of an address, for its owner; without an id, the letters it sent."""
     theirs = select(Delivery.id).where(Delivery.address_id == address_id)
     return {
         "events": _rows(

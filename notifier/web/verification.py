@@ -64,9 +64,12 @@ def _official(session: Session, parts: WebParts, pages: Pages, request: Request,
     text = _text(session, parts, message, tag, region) if tag in offer else None
     shown = pages.language(tag, *wishes(request))
     places = offer.get(tag, message.regions)
+    sender = text.sender if text else parts.atlas.sender_name(region) or parts.sender_name
     return pages.answer(
         "official.html",
         shown,
+        # The head of the page says who wrote, as the message does: two names would make a parent doubt both.
+        sender_name=sender,
         message=message,
         text=text,
         html=Markup(text.html) if text else "",  # noqa: S704 - rendered with autoescape before it was kept
@@ -74,7 +77,7 @@ def _official(session: Session, parts: WebParts, pages: Pages, request: Request,
         date=_date(message, shown.tag),
         region=region,
         regions=[_described(parts, code) for code in places],
-        sender=text.sender if text else parts.atlas.sender_name(region) or parts.sender_name,
+        sender=sender,
         young=message.readers is Readers.YOUNG_PEOPLE,
         leave_to=parts.settings.quick_exit_url,
         switch=[pages.described(one) for one in offer],

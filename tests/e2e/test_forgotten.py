@@ -188,6 +188,8 @@ def test_somebody_no_list_ever_had_is_forgotten_too(office: Office, opened: Hous
         text = Event("twilio", "i", EventKind.REPLIED, now, destination=MOBILE, text="Hello?", raw={"From": MOBILE})
         inbound.hear_text(session, text, address_secret=secret, keyring=keyring, now=now)
     assert {place for place, _ in traces(opened.database)} == {"inbound_messages.sender", "provider_events.raw"}
+    held = office.json("recipients", "show", MOBILE, *OFFICER)
+    assert [one["text"] for one in held["messages"]] == ["Hello?"]
     told = office.json("recipients", "forget", MOBILE, *OFFICER)
     assert (told["addresses"], told["providers"][0]["asked"]) == (0, 1)
     assert traces(opened.database) == set()
