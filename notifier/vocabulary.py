@@ -15,6 +15,11 @@ class Channel(StrEnum):
     EMAIL = "email"
     SMS = "sms"
 
+    @property
+    def word(self) -> str:
+        """How a sentence names it."""
+        return "SMS" if self is Channel.SMS else "email"
+
 
 class ChannelPolicy(StrEnum):
     """Which channels a campaign uses."""

@@ -20,7 +20,7 @@ from sqlalchemy import Table, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from notifier.audiences import suppressions
-from notifier.delivery import control, counts, queue
+from notifier.delivery import calls, control, counts, queue
 from notifier.delivery.again import queue_again
 from notifier.delivery.models import Attempt, Delivery
 from notifier.delivery.queue import DOUBT_OPEN
@@ -88,8 +88,10 @@ def record(
         queue.complete(session, group.claim)
     if isinstance(answer, ProviderError):
         outcome, in_doubt = _OUTCOMES[type(answer)], isinstance(answer, Ambiguous)
-        _close_attempt(session, group, now, outcome=outcome, code=answer.code, detail=answer.detail, in_doubt=in_doubt)
         ids = _still_of(session, group, group.delivery_ids)
+        taken = len(ids) if in_doubt else 0
+        closing = _Closing(outcome, taken, code=answer.code, detail=answer.detail, in_doubt=in_doubt)
+        _close_attempt(session, group, closing, now)
         _refused(session, group, ids, answer, retry=retry, chance=chance, now=now)
         return
     _accepted(session, group, answer, now)
@@ -102,14 +104,14 @@ def record(
             errors[kind] = receipt.error
     for kind, places in refusals.items():
         _refused_each(session, group, places, errors[kind], retry=retry, chance=chance, now=now)
-    _close_attempt(
-        session,
-        group,
-        now,
-        outcome="partly" if refusals else "accepted",
+    refused = sum(len(places) for (kind, _), places in refusals.items() if kind is not Ambiguous)
+    closing = _Closing(
+        "partly" if refusals else "accepted",
+        len(answer) - refused,
         message_id=_one_id(answer),
         in_doubt=any(kind is Ambiguous for kind, _ in refusals),
     )
+    _close_attempt(session, group, closing, now)
 
 
 def _accepted(session: Session, group: Group, receipts: Sequence[Receipt], now: datetime) -> None:
@@ -204,28 +206,33 @@ def _still_of(session: Session, group: Group, ids: list[int]) -> list[int]:
     )
 
 
-def _close_attempt(
-    session: Session,
-    group: Group,
-    now: datetime,
-    *,
-    outcome: str,
-    code: str | None = None,
-    detail: str | None = None,
-    message_id: str | None = None,
-    in_doubt: bool = False,
-) -> None:
-    perform(
-        session,
-        _CLOSE,
-        the_attempt=group.attempt_id,
-        the_outcome=outcome,
-        the_code=(code or None) and code[:40],
-        the_detail=detail,
-        the_message=message_id,
-        the_doubt=DOUBT_OPEN if in_doubt else None,
-        took_ms=round((now - group.started_at).total_seconds() * 1000),
-    )
+@dataclass(frozen=True, slots=True)
+class _Closing:
+    """What one call came to; `taken` counts whom the provider took, or may have taken."""
+
+    outcome: str
+    taken: int
+    code: str | None = None
+    detail: str | None = None
+    message_id: str | None = None
+    in_doubt: bool = False
+
+
+def _close_attempt(session: Session, group: Group, closing: _Closing, now: datetime) -> None:
+    values = {
+        "the_attempt": group.attempt_id,
+        "the_outcome": closing.outcome,
+        "how_many": closing.taken,
+        "the_code": closing.code[:40] if closing.code else None,
+        "the_detail": closing.detail,
+        "the_message": closing.message_id,
+        "the_doubt": DOUBT_OPEN if closing.in_doubt else None,
+        "took_ms": round((now - group.started_at).total_seconds() * 1000),
+    }
+    if not perform(session, _CLOSE, **values).rowcount:
+        # A worker that comes home so late that its call has been settled and counted.
+        calls.changed(session, [group.attempt_id])
+        perform(session, _CLOSE, **values)
 
 
 # The statements of the hot path, put together once. The states are spelled out, because a list cannot be expanded in a
@@ -243,9 +250,10 @@ _ALL_TAKEN = _taken.where(_deliveries.c.batch_id == bindparam("the_batch"))
 _ONE_TAKEN = _taken.where(_deliveries.c.id == bindparam("the_id")).values(provider_message_id=bindparam("message_id"))
 _CLOSE = (
     update(Attempt)
-    .where(Attempt.id == bindparam("the_attempt"))
+    .where(Attempt.id == bindparam("the_attempt"), Attempt.counted.is_(None))
     .values(
         outcome=bindparam("the_outcome"),
+        taken=bindparam("how_many"),
         code=bindparam("the_code"),
         detail=bindparam("the_detail"),
         provider_message_id=bindparam("the_message"),

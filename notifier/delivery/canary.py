@@ -1,7 +1,7 @@
 """A canary: the first recipients of a campaign go ahead, and the rest waits for how that went.
 
-Good results let the rest go by themselves after the waiting time, bad ones hold the campaign with the figures. Where a
-person's yes was asked for, the campaign is held as soon as the first are through.
+Good results let the rest go by themselves after the waiting time, bad ones on either channel hold the campaign with the
+figures. Where a person's yes was asked for, the campaign is held as soon as the first are through.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from notifier.delivery import control, waves
 from notifier.delivery.models import Delivery, Wave
 from notifier.delivery.status import OPEN, DeliveryStatus
 from notifier.delivery.waves import WaveStatus
+from notifier.vocabulary import Channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How the first recipients of one round went."""
+    """How the first recipients of one round went on one channel."""
 
+    channel: str
     sent: int
     open: int
     hard_bounces: int
@@ -47,7 +49,8 @@ class Result:
             ("failed", self.failures, limits.failures),
         ):
             if self.sent and number * 100 > limit * self.sent:
-                return f"{number} of {self.sent} {what} (the limit is {limit:g} %)"
+                word = Channel(self.channel).word
+                return f"by {word}, {number} of {self.sent} {what} (the limit is {limit:g} %)"
         return None
 
 
@@ -67,18 +70,19 @@ def _judge(session: Session, campaign: Campaign, limits: Limits, now: datetime) 
     occurrence = session.scalar(waiting.limit(1)) or 1
     if not _is_planned(session, campaign, occurrence):
         return False
-    result = _result(session, campaign, occurrence)
-    if result.open:
+    results = _results(session, campaign, occurrence)
+    if any(result.open for result in results):
         return False
     chosen = options.read(campaign.options)
-    bad = result.worse_than(limits)
+    bad = "; ".join(wrong for result in results if (wrong := result.worse_than(limits)))
     if bad:
         _hold(session, campaign, f"The first recipients went badly: {bad}.", now)
         return True
     if chosen.canary_yes:
-        _hold(session, campaign, f"The first {result.sent} recipients are through; a person has to say yes.", now)
+        sent = sum(result.sent for result in results)
+        _hold(session, campaign, f"The first {sent} recipients are through; a person has to say yes.", now)
         return True
-    since = result.last_accepted_at
+    since = max((result.last_accepted_at for result in results if result.last_accepted_at), default=None)
     if since is not None and now < since + timedelta(seconds=chosen.canary_wait_s):
         return False
     waves.release(session, campaign.id, now=now)
@@ -97,20 +101,24 @@ def _is_planned(session: Session, campaign: Campaign, occurrence: int) -> bool:
     return session.scalar(unplanned.limit(1)) is None
 
 
-def _result(session: Session, campaign: Campaign, occurrence: int) -> Result:
+def _results(session: Session, campaign: Campaign, occurrence: int) -> list[Result]:
     bounced = and_(Delivery.status == DeliveryStatus.BOUNCED, Delivery.reason == "hard_bounce")
     failed = or_(
         Delivery.status == DeliveryStatus.FAILED,
         and_(Delivery.status == DeliveryStatus.BOUNCED, Delivery.reason != "hard_bounce"),
     )
-    row = session.execute(
+    rows = session.execute(
         select(
+            Delivery.channel,
             func.count().filter(Delivery.status.not_in([DeliveryStatus.HELD_BACK, DeliveryStatus.CANCELLED])),
             func.count().filter(Delivery.status.in_(OPEN)),
             func.count().filter(bounced),
             func.count().filter(Delivery.complained_at.is_not(None)),
             func.count().filter(failed),
             func.max(Delivery.accepted_at),
-        ).where(Delivery.campaign_id == campaign.id, Delivery.occurrence == occurrence)
-    ).one()
-    return Result(*row)
+        )
+        .where(Delivery.campaign_id == campaign.id, Delivery.occurrence == occurrence)
+        .group_by(Delivery.channel)
+        .order_by(Delivery.channel)
+    )
+    return [Result(*row) for row in rows]

@@ -37,7 +37,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 
 
 class Verdict(StrEnum):
-    """What a settled attempt turned out to be; its `outcome` in the ledger."""
+    """What a settled attempt turned out to be as a whole; its `outcome` in the ledger."""
 
     TAKEN = "taken"
     NOT_TAKEN = "not_taken"
@@ -123,7 +123,7 @@ def taken(session: Session, doubt: Doubt, *, why: str, now: datetime) -> int:
     """Settle a call as taken whole: what is unknown of it becomes accepted; return how many that were."""
     ids = unknown_ids(session, doubt)
     advance(session, ids, DeliveryStatus.ACCEPTED, at=now)
-    _close(session, doubt, Verdict.TAKEN, why)
+    _close(session, doubt, why)
     return len(ids)
 
 
@@ -131,7 +131,7 @@ def not_taken(session: Session, doubt: Doubt, *, why: str, now: datetime) -> int
     """Settle a call as never taken: what is unknown of it is queued again; return how many that were."""
     ids = unknown_ids(session, doubt)
     _queue_again(session, doubt, ids, now)
-    _close(session, doubt, Verdict.NOT_TAKEN, why)
+    _close(session, doubt, why, again=len(ids))
     return len(ids)
 
 
@@ -159,8 +159,7 @@ def found_on_record(session: Session, question: Inquiry, found: Mapping[int, str
         )
     _queue_again(session, doubt, missing, now)
     why = f"{doubt.provider} has {len(accepted)} of {len(accepted) + len(missing)} messages on record"
-    verdict = Verdict.PARTLY if accepted and missing else Verdict.NOT_TAKEN if missing else Verdict.TAKEN
-    _close(session, doubt, verdict, why)
+    _close(session, doubt, why, again=len(missing))
     return len(missing)
 
 
@@ -168,7 +167,7 @@ def close_if_settled(session: Session, doubt: Doubt) -> bool:
     """Close a doubt of which nothing is unknown any more: events or a late answer have said all."""
     if session.scalar(_unknown(doubt).limit(1)) is not None:
         return False
-    _close(session, doubt, Verdict.TAKEN, "every message of it has been heard of")
+    _close(session, doubt, "every message of it has been heard of")
     return True
 
 
@@ -238,9 +237,16 @@ def _queue_again(session: Session, doubt: Doubt, ids: Sequence[int], now: dateti
         queue_again(session, batch, [ids], due_at=now, tries=batch.tries, now=now)
 
 
-def _close(session: Session, doubt: Doubt, verdict: Verdict, why: str) -> None:
+def _close(session: Session, doubt: Doubt, why: str, *, again: int = 0) -> None:
+    """Settle an attempt of which so many deliveries were never taken; whoever else it holds, the provider has."""
     counts.batch_changed(session, doubt.batch_id)
-    counts.batch_changed(session, doubt.batch_id)
+    attempt = session.execute(select(Attempt.taken, Attempt.recipients).where(Attempt.id == doubt.attempt_id)).one()
+    taken = max(0, (attempt.recipients if attempt.taken is None else attempt.taken) - again)
+    verdict = Verdict.PARTLY if taken else Verdict.NOT_TAKEN
+    if taken == attempt.recipients:
+        verdict = Verdict.TAKEN
     session.execute(
-        update(Attempt).where(Attempt.id == doubt.attempt_id).values(doubt=SETTLED, outcome=verdict, detail=why)
+        update(Attempt)
+        .where(Attempt.id == doubt.attempt_id)
+        .values(doubt=SETTLED, outcome=verdict, detail=why, taken=taken)
     )

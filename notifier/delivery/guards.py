@@ -1,25 +1,27 @@
 """Guards: a campaign that goes wrong too often is held, with the reason in words, until a person resumes it.
 
-Hard bounces and complaints are counted as their events are applied, a few rows at a time; what was sent and what the
-provider refused is added up from the attempts, one row per call. So a look costs little however large the campaign is.
-After a hold only what comes later is judged: the guard does not fire again for what a person has already seen.
+Each channel is judged by itself, so that emails that bounce are not hidden by text messages that arrive. Hard bounces
+and complaints are counted as their events are applied; what was sent and what the provider refused is known from
+`delivery.calls`. So a look costs little however large the campaign is. After a hold only what comes later is judged:
+the guard does not fire again for what a person has already seen.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from notifier.campaigns.lifecycle import CampaignStatus
 from notifier.campaigns.models import Campaign
-from notifier.delivery import control
-from notifier.delivery.models import Attempt, GuardCount
+from notifier.delivery import calls, control
+from notifier.delivery.calls import CallLine
+from notifier.delivery.models import GuardCount
+from notifier.vocabulary import Channel
 
-_TAKEN = ("accepted", "partly", "taken", "partly_taken")
-_ERRORS = ("temporary", "permanent", "ambiguous", "cut_off", "not_taken")
+_KEY = ("campaign_id", "channel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class GuardSettings:
     `hard_bounce_percent` and `complaint_percent` are shares of the messages providers took, judged from
     `hard_bounce_from` and `complaint_from` messages on (Gmail and Yahoo ask for less than 0.3 % complaints);
     `error_percent` is the share of calls to a provider that were refused or unanswered, from `error_from` calls on.
+    Each channel is judged by itself; a call some of whose messages were refused counts with their share.
     """
 
     hard_bounce_percent: float = 10.0
@@ -41,97 +44,107 @@ class GuardSettings:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a campaign has come to."""
+    """What one channel of a campaign has come to."""
 
     sent: int
     calls: int
-    errors: int
+    error_permille: int
     hard_bounces: int
     complaints: int
 
 
-def note(session: Session, found: Iterable[tuple[int, int, int]]) -> None:
-    """Add (campaign id, hard bounces, complaints) that have just become known."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Hard bounces and complaints of one channel of a campaign that have just become known."""
+
+    campaign_id: int
+    channel: str
+    hard_bounces: int
+    complaints: int
+
+
+def note(session: Session, found: Iterable[Found]) -> None:
+    """Add what has just become known."""
     insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert
     names = ("seen_hard_bounces", "seen_complaints", "seen_sent", "seen_calls", "seen_errors")
-    # In the order of their ids, so that two that count at once never wait for each other in a circle.
-    for campaign_id, hard_bounces, complaints in sorted(found):
+    # In one order, so that two that count at once never wait for each other in a circle.
+    for one in sorted(found, key=lambda one: (one.campaign_id, one.channel)):
         values = dict.fromkeys(names, 0) | {
-            "campaign_id": campaign_id,
-            "hard_bounces": hard_bounces,
-            "complaints": complaints,
+            "campaign_id": one.campaign_id,
+            "channel": one.channel,
+            "hard_bounces": one.hard_bounces,
+            "complaints": one.complaints,
         }
         session.execute(
             insert(GuardCount)
             .values(values)
             .on_conflict_do_update(
-                index_elements=["campaign_id"],
+                index_elements=_KEY,
                 set_={
-                    "hard_bounces": GuardCount.hard_bounces + hard_bounces,
-                    "complaints": GuardCount.complaints + complaints,
+                    "hard_bounces": GuardCount.hard_bounces + one.hard_bounces,
+                    "complaints": GuardCount.complaints + one.complaints,
                 },
             )
         )
 
 
 def watch(session: Session, settings: GuardSettings, *, now: datetime) -> list[int]:
-    """Judge every campaign that is sending; hold those that go wrong, and return them."""
-    held = []
-    for campaign_id in session.scalars(select(Campaign.id).where(Campaign.status == CampaignStatus.SENDING)).all():
-        seen = _seen(session, campaign_id)
-        totals = _totals(session, campaign_id, seen)
-        wrong = _wrong(totals, seen, settings)
-        if wrong is None:
+    """Judge every campaign that is sending; hold those that go wrong on a channel, and return them."""
+    sending = session.scalars(select(Campaign.id).where(Campaign.status == CampaignStatus.SENDING)).all()
+    return [campaign_id for campaign_id in sending if _judge(session, campaign_id, settings, now)]
+
+
+def _judge(session: Session, campaign_id: int, settings: GuardSettings, now: datetime) -> bool:
+    wrong = []
+    made = calls.lines(session, campaign_id)
+    for channel in Channel:
+        seen = _seen(session, campaign_id, channel)
+        totals = _totals(made, seen)
+        found = _wrong(totals, seen, settings)
+        if found is None:
             continue
-        seen.seen_sent, seen.seen_calls, seen.seen_errors = totals.sent, totals.calls, totals.errors
+        seen.seen_sent, seen.seen_calls, seen.seen_errors = totals.sent, totals.calls, totals.error_permille
         seen.seen_hard_bounces, seen.seen_complaints = totals.hard_bounces, totals.complaints
+        wrong.append(f"By {channel.word}, {found}")
+    if wrong:
         session.flush()
-        reason = f"{wrong} Look into it, then resume or cancel; what has happened so far is not judged again."
-        control.hold(session, campaign_id, reason=reason, now=now)
-        held.append(campaign_id)
-    return held
+        way_out = "Look into it, then resume or cancel; what has happened so far is not judged again."
+        control.hold(session, campaign_id, reason=" ".join([*wrong, way_out]), now=now)
+    return bool(wrong)
 
 
-def _seen(session: Session, campaign_id: int) -> GuardCount:
-    kept = session.scalar(select(GuardCount).where(GuardCount.campaign_id == campaign_id).with_for_update())
+def _seen(session: Session, campaign_id: int, channel: Channel) -> GuardCount:
+    wanted = (
+        select(GuardCount).where(GuardCount.campaign_id == campaign_id, GuardCount.channel == channel).with_for_update()
+    )
+    kept = session.scalar(wanted)
     if kept is None:
-        note(session, [(campaign_id, 0, 0)])
-        kept = session.scalars(select(GuardCount).where(GuardCount.campaign_id == campaign_id).with_for_update()).one()
+        note(session, [Found(campaign_id, channel, 0, 0)])
+        kept = session.scalars(wanted).one()
     return kept
 
 
-def _totals(session: Session, campaign_id: int, kept: GuardCount) -> Totals:
-    sent, calls, errors = session.execute(
-        select(
-            func.coalesce(func.sum(Attempt.recipients).filter(Attempt.outcome.in_(_TAKEN)), 0),
-            func.count(Attempt.outcome),
-            func.count().filter(Attempt.outcome.in_(_ERRORS)),
-        ).where(Attempt.campaign_id == campaign_id)
-    ).one()
-    return Totals(sent, calls, errors, kept.hard_bounces, kept.complaints)
+def _totals(made: Iterable[CallLine], kept: GuardCount) -> Totals:
+    closed = [line for line in made if line.channel == kept.channel and line.outcome != calls.UNDER_WAY]
+    return Totals(
+        sent=sum(line.taken for line in closed),
+        calls=sum(line.calls for line in closed),
+        error_permille=sum(line.refused_permille for line in closed),
+        hard_bounces=kept.hard_bounces,
+        complaints=kept.complaints,
+    )
 
 
 def _wrong(totals: Totals, seen: GuardCount, settings: GuardSettings) -> str | None:
     """Say what goes wrong since a person last looked, or None."""
-    sent, calls = totals.sent - seen.seen_sent, totals.calls - seen.seen_calls
-    checks = (
+    sent, calls_made = totals.sent - seen.seen_sent, totals.calls - seen.seen_calls
+    bounced, complained = totals.hard_bounces - seen.seen_hard_bounces, totals.complaints - seen.seen_complaints
+    checks: tuple[tuple[float, int, int, float, str], ...] = (
+        (bounced, sent, settings.hard_bounce_from, settings.hard_bounce_percent, "messages bounced hard"),
+        (complained, sent, settings.complaint_from, settings.complaint_percent, "messages were complained about"),
         (
-            totals.hard_bounces - seen.seen_hard_bounces,
-            sent,
-            settings.hard_bounce_from,
-            settings.hard_bounce_percent,
-            "messages bounced hard",
-        ),
-        (
-            totals.complaints - seen.seen_complaints,
-            sent,
-            settings.complaint_from,
-            settings.complaint_percent,
-            "messages were complained about",
-        ),
-        (
-            totals.errors - seen.seen_errors,
-            calls,
+            (totals.error_permille - seen.seen_errors) / 1000,
+            calls_made,
             settings.error_from,
             settings.error_percent,
             "calls to the provider were refused or went unanswered",
@@ -140,5 +153,5 @@ def _wrong(totals: Totals, seen: GuardCount, settings: GuardSettings) -> str | N
     for number, of_how_many, at_least, limit, what in checks:
         if of_how_many >= at_least and number * 100 > limit * of_how_many:
             share = number * 100 / of_how_many
-            return f"{number} of {of_how_many} {what}: {share:.1f} %, and the limit is {limit:g} %."
+            return f"{number:.0f} of {of_how_many} {what}: {share:.1f} %, and the limit is {limit:g} %."
     return None

@@ -159,13 +159,15 @@ class Attempt(Base):
     """One call to a provider: intent before it, outcome after it. Without an outcome it was cut off.
 
     `doubt` is `open` while nobody knows whether the provider took it, and `settled` afterwards (`delivery.doubt`).
+    `taken` is how many recipients the provider took, or may have taken while that is in doubt. `counted` says that the
+    call is part of `call_totals`.
     """
 
     __tablename__ = "attempts"
     __table_args__ = (
         Index("ix_attempts_batch_id", "batch_id"),
-        Index("ix_attempts_campaign_id", "campaign_id"),
-        # The few that are looked for again and again: calls under way, and doubts.
+        Index("ix_attempts_provider", "provider", "id"),
+        # The few that are looked for again and again: calls under way, doubts, and what is not counted yet.
         Index(
             "ix_attempts_in_flight",
             "started_at",
@@ -174,9 +176,15 @@ class Attempt(Base):
         ),
         Index(
             "ix_attempts_doubt",
-            "campaign_id",
+            "id",
             sqlite_where=text("doubt = 'open'"),
             postgresql_where=text("doubt = 'open'"),
+        ),
+        Index(
+            "ix_attempts_uncounted",
+            "id",
+            sqlite_where=text("counted IS NULL"),
+            postgresql_where=text("counted IS NULL"),
         ),
     )
 
@@ -185,6 +193,7 @@ class Attempt(Base):
     campaign_id: Mapped[int] = mapped_column(BigInteger)
     provider: Mapped[str] = mapped_column(String(20))
     recipients: Mapped[int]
+    taken: Mapped[int | None]
     started_at: Mapped[datetime]
     duration_ms: Mapped[int | None]
     outcome: Mapped[str | None] = mapped_column(String(20))
@@ -192,6 +201,23 @@ class Attempt(Base):
     code: Mapped[str | None] = mapped_column(String(40))
     detail: Mapped[str | None] = mapped_column(Text)
     provider_message_id: Mapped[str | None] = mapped_column(String(80))
+    counted: Mapped[bool | None]
+
+
+class CallTotal(Base):
+    """What the counted calls of a campaign have come to (`delivery.calls`)."""
+
+    __tablename__ = "call_totals"
+
+    campaign_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    channel: Mapped[str] = mapped_column(String(5), primary_key=True)
+    provider: Mapped[str] = mapped_column(String(20), primary_key=True)
+    outcome: Mapped[str] = mapped_column(String(20), primary_key=True)
+    calls: Mapped[int]
+    recipients: Mapped[int] = mapped_column(BigInteger)
+    taken: Mapped[int] = mapped_column(BigInteger)
+    refused_permille: Mapped[int] = mapped_column(BigInteger)
+    duration_ms: Mapped[int] = mapped_column(BigInteger)
 
 
 class ProviderErasure(Base):
@@ -213,14 +239,16 @@ class ProviderErasure(Base):
 
 
 class GuardCount(Base):
-    """What the guards of one campaign have counted, and up to where they have judged it.
+    """What the guards have counted of one channel of a campaign, and up to where they have judged it.
 
-    The `seen_` columns hold the totals a person has already decided about: only what came after them is judged.
+    The `seen_` columns hold the totals a person has already decided about: only what came after them is judged. Errors
+    are thousandths of a call (`CallTotal.refused_permille`).
     """
 
     __tablename__ = "guard_counts"
 
     campaign_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    channel: Mapped[str] = mapped_column(String(5), primary_key=True)
     hard_bounces: Mapped[int] = mapped_column(default=0)
     complaints: Mapped[int] = mapped_column(default=0)
     seen_hard_bounces: Mapped[int] = mapped_column(default=0)

@@ -191,7 +191,9 @@ def _cut_off(
         execution_options={"synchronize_session": False},
     )
     session.execute(
-        update(Attempt).where(attempts, Attempt.outcome.is_(None)).values(outcome=CUT_OFF, doubt=DOUBT_OPEN),
+        update(Attempt)
+        .where(attempts, Attempt.outcome.is_(None))
+        .values(outcome=CUT_OFF, doubt=DOUBT_OPEN, taken=Attempt.recipients),
         execution_options={"synchronize_session": False},
     )
 

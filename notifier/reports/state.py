@@ -1,6 +1,7 @@
 """How the house is doing at this moment: the queue, the inbox, the campaigns that are held.
 
-Every question is answered from an index and never counts deliveries, so that a monitor may ask every few seconds.
+Every question is answered from an index or from kept totals and looks at what is open only, never at what has been, so
+that a monitor may ask every few seconds whatever the ledger's size.
 """
 
 from collections.abc import Collection, Iterator
@@ -8,15 +9,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from notifier.campaigns.models import Campaign
+from notifier.delivery import calls
+from notifier.delivery.batches import BatchStatus
+from notifier.delivery.calls import CallLine
 from notifier.delivery.models import Attempt, Batch, Delivery
 from notifier.delivery.queue import DOUBT_OPEN
 from notifier.delivery.status import DeliveryStatus
 from notifier.tracking.evidence import last_heard
 from notifier.tracking.models import InboundMessage, PendingEvent
+from notifier.vocabulary import Channel
+
+_OPEN = (BatchStatus.READY, BatchStatus.CLAIMED, BatchStatus.PAUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +34,6 @@ class QueueLine:
     status: str
     batches: int
     deliveries: int
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptLine:
-    """The calls to one provider on a channel with one outcome: how many, for how many people, for how long."""
-
-    channel: str
-    provider: str
-    outcome: str
-    calls: int
-    recipients: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +53,7 @@ class State:
 
     queue: tuple[QueueLine, ...]
     campaigns: dict[str, int]
-    attempts: tuple[AttemptLine, ...]
+    calls: tuple[CallLine, ...]
     oldest_due_s: float
     inbox_pending: int
     inbox_oldest_s: float
@@ -75,10 +70,7 @@ def state_at(session: Session, now: datetime) -> State:
             QueueLine(row.channel, row.status, row.batches, row.deliveries) for row in session.execute(_queue())
         ),
         campaigns={row.status: row.number for row in session.execute(_campaigns())},
-        attempts=tuple(
-            AttemptLine(row.channel, row.provider, row.outcome, row.calls, row.recipients, float(row.seconds))
-            for row in session.execute(_attempts())
-        ),
+        calls=tuple(calls.lines(session)),
         oldest_due_s=_age(session.scalar(_oldest_due(now)), now),
         inbox_pending=pending,
         inbox_oldest_s=_age(oldest, now),
@@ -98,30 +90,20 @@ def held_campaigns(session: Session) -> list[tuple[int, str]]:
 
 def _queue() -> Select[*tuple[Any, ...]]:
     deliveries = func.coalesce(func.sum(Batch.size), 0).label("deliveries")
-    return select(Batch.channel, Batch.status, func.count().label("batches"), deliveries).group_by(
-        Batch.channel, Batch.status
+    return (
+        select(Batch.channel, Batch.status, func.count().label("batches"), deliveries)
+        .where(*_open_batches())
+        .group_by(Batch.channel, Batch.status)
     )
+
+
+def _open_batches(*statuses: BatchStatus) -> tuple[ColumnElement[bool], ...]:
+    """Name the batches that are still to be worked on, in the words of the queue's index."""
+    return Batch.channel.in_(list(Channel)), Batch.status.in_(statuses or _OPEN)
 
 
 def _campaigns() -> Select[*tuple[Any, ...]]:
     return select(Campaign.status, func.count().label("number")).group_by(Campaign.status)
-
-
-def _attempts() -> Select[*tuple[Any, ...]]:
-    outcome = func.coalesce(Attempt.outcome, "under_way")
-    channel = func.coalesce(Batch.channel, "")
-    return (
-        select(
-            channel.label("channel"),
-            Attempt.provider,
-            outcome.label("outcome"),
-            func.count().label("calls"),
-            func.coalesce(func.sum(Attempt.recipients), 0).label("recipients"),
-            (func.coalesce(func.sum(Attempt.duration_ms), 0) / 1000.0).label("seconds"),
-        )
-        .outerjoin(Batch, Batch.id == Attempt.batch_id)
-        .group_by(channel, Attempt.provider, outcome)
-    )
 
 
 def _doubts(session: Session, now: datetime) -> Iterator[DoubtLine]:
@@ -131,16 +113,16 @@ def _doubts(session: Session, now: datetime) -> Iterator[DoubtLine]:
         Delivery.attempt_id == Attempt.id,
         Delivery.status == DeliveryStatus.UNKNOWN,
     )
+    # Not the bare column: SQLite would walk through the index of all calls by provider, to have them in order.
+    provider = func.coalesce(Attempt.provider, "")
     rows = session.execute(
-        select(
-            Attempt.provider, func.count(Attempt.id.distinct()), func.count(Delivery.id), func.min(Attempt.started_at)
-        )
+        select(provider, func.count(Attempt.id.distinct()), func.count(Delivery.id), func.min(Attempt.started_at))
         .outerjoin(Delivery, unknown)
         .where(Attempt.doubt == DOUBT_OPEN)
-        .group_by(Attempt.provider)
+        .group_by(provider)
     )
-    for provider, calls, deliveries, oldest in rows.all():
-        yield DoubtLine(provider, calls, deliveries, _age(oldest, now), last_heard(session, provider))
+    for name, in_doubt, deliveries, oldest in rows.all():
+        yield DoubtLine(name, in_doubt, deliveries, _age(oldest, now), last_heard(session, name))
 
 
 def silent_providers(
@@ -159,8 +141,10 @@ def silent_providers(
             .order_by(Attempt.id.desc())
             .limit(1)
         )
+        if taken_at is None:
+            continue
         heard = last_heard(session, provider)
-        if taken_at is not None and (heard is None or heard < taken_at):
+        if heard is None or heard < taken_at:
             found.append((provider, taken_at))
     return found
 
@@ -172,7 +156,7 @@ def _idle(session: Session, now: datetime) -> float | None:
 
 
 def _oldest_due(now: datetime) -> Select[*tuple[Any, ...]]:
-    return select(func.min(Batch.due_at)).where(Batch.status == "ready", Batch.due_at <= now)
+    return select(func.min(Batch.due_at)).where(*_open_batches(BatchStatus.READY), Batch.due_at <= now)
 
 
 def _age(since: datetime | None, now: datetime) -> float:

@@ -17,6 +17,7 @@ from notifier.delivery import counts, fallback, guards
 from notifier.delivery.models import Delivery
 from notifier.kit.bulk import take_first
 from notifier.tracking import outcomes
+from notifier.tracking.evidence import note_news
 from notifier.tracking.models import PendingEvent, ProviderEvent
 from notifier.tracking.outcomes import TAKEN
 from notifier.tracking.trouble import hold_for_trouble
@@ -49,18 +50,19 @@ def _by_name(reason: SuppressionReason) -> Select[str, str]:
     return named.where(_told(reason)).distinct()
 
 
-def _came_back() -> Select[int, int, int]:
-    """Ask how many messages of each campaign bounced hard, and how many were complained about."""
+def _came_back() -> Select[int, str, int, int]:
+    """Ask how many messages of each campaign and channel bounced hard, and how many were complained about."""
     bounced, complained = (TAKEN.c.kind == kind for kind in (_K.HARD_BOUNCED, _K.COMPLAINED))
     return (
         select(
             Delivery.campaign_id,
+            Delivery.channel,
             func.count(case((bounced, Delivery.id)).distinct()),
             func.count(case((complained, Delivery.id)).distinct()),
         )
         .join(TAKEN, TAKEN.c.delivery_id == Delivery.id)
         .where(or_(bounced, complained))
-        .group_by(Delivery.campaign_id)
+        .group_by(Delivery.campaign_id, Delivery.channel)
     )
 
 
@@ -70,6 +72,12 @@ _SUPPRESSED = {reason: (_by_delivery(reason), _by_name(reason)) for reason in _S
 _CAME_BACK = _came_back()
 _BOUNCED = select(TAKEN.c.delivery_id).where(TAKEN.c.kind == _K.HARD_BOUNCED)
 _FORGOTTEN = select(Delivery.id).where(Delivery.id.in_(outcomes.DELIVERIES), Delivery.destination.is_(None))
+_NEWS = (
+    select(TAKEN.c.provider, func.max(TAKEN.c.received_at))
+    .where(TAKEN.c.delivery_id.is_not(None))
+    .group_by(TAKEN.c.provider)
+    .order_by(TAKEN.c.provider)
+)
 _TROUBLED = select(TAKEN.c.provider, TAKEN.c.code).where(TAKEN.c.kind == _K.ACCOUNT_TROUBLE)
 
 
@@ -90,11 +98,10 @@ def apply_pending(session: Session, *, address_secret: bytes, now: datetime, lim
             _suppress(session, address_secret, reason, now)
     if _K.ACCOUNT_TROUBLE in kinds:
         hold_for_trouble(session, _TROUBLED, now=now)
+    note_news(session, session.execute(_NEWS).all())
     counts.changed(session, outcomes.DELIVERIES)
     if not kinds.isdisjoint((_K.HARD_BOUNCED, _K.COMPLAINED)):
-        guards.note(
-            session, [(one, bounces, complaints) for one, bounces, complaints in session.execute(_CAME_BACK).all()]
-        )
+        guards.note(session, [guards.Found(*row) for row in session.execute(_CAME_BACK).all()])
     if _K.HARD_BOUNCED in kinds:
         fallback.send_sms_instead(session, _BOUNCED, now=now)
     _forget_again(session)

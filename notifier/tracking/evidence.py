@@ -1,13 +1,15 @@
-"""What the events of a provider prove about a call that went unanswered. Questions only; nothing is decided here."""
+"""What the events of a provider prove about a call that went unanswered. Nothing is decided here."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, case, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from notifier.delivery.doubt import Doubt
 from notifier.delivery.models import Delivery
-from notifier.tracking.models import ProviderEvent
+from notifier.tracking.models import ProviderEvent, ProviderNews
 
 
 def was_heard_of(session: Session, doubt: Doubt) -> bool:
@@ -24,10 +26,14 @@ def was_heard_of(session: Session, doubt: Doubt) -> bool:
 
 
 def last_heard(session: Session, provider: str) -> datetime | None:
-    """Return when a provider last told of any message of ours, None if it never has."""
-    return session.scalar(
-        select(ProviderEvent.received_at)
-        .where(ProviderEvent.provider == provider, ProviderEvent.delivery_id.is_not(None))
-        .order_by(ProviderEvent.id.desc())
-        .limit(1)
-    )
+    """Return when a provider last told of any message of ours, None if it never has; as of the last events applied."""
+    return session.scalar(select(ProviderNews.heard_at).where(ProviderNews.provider == provider))
+
+
+def note_news(session: Session, news: Iterable[tuple[str, datetime]]) -> None:
+    """Remember when providers told of messages of ours."""
+    insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert
+    for provider, heard_at in news:
+        upsert = insert(ProviderNews).values(provider=provider, heard_at=heard_at)
+        later = case((ProviderNews.heard_at > heard_at, ProviderNews.heard_at), else_=heard_at)
+        session.execute(upsert.on_conflict_do_update(index_elements=["provider"], set_={"heard_at": later}))

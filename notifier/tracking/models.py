@@ -45,6 +45,15 @@ class PendingEvent(Base):
     code: Mapped[str | None] = mapped_column(String(60))
 
 
+class ProviderNews(Base):
+    """When a provider last told of any message of ours: one row each, so that nobody searches the events for it."""
+
+    __tablename__ = "provider_news"
+
+    provider: Mapped[str] = mapped_column(String(20), primary_key=True)
+    heard_at: Mapped[datetime]
+
+
 class InboundMessage(Base):
     """A message a person wrote to us that no keyword explains: people read these."""
 

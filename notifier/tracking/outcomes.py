@@ -50,6 +50,7 @@ TAKEN = Table(
     Column("delivery_id", BigInteger),
     Column("destination", String(254)),
     Column("occurred_at", UtcDateTime),
+    Column("received_at", UtcDateTime),
     Column("code", String(60)),
     prefixes=["TEMPORARY"],
     postgresql_on_commit="DELETE ROWS",

@@ -1,7 +1,7 @@
 """What Prometheus may ask: what came in through this process, and what the ledger says now.
 
-Gauges are read from the database when they are asked for, from indexes and small tables; nothing counts the deliveries
-themselves. No label ever holds anything of a person.
+Gauges are read from the database when they are asked for, from indexes and kept totals; nothing counts deliveries or
+calls that are over. No label ever holds anything of a person.
 """
 
 from collections import Counter as Tally
@@ -14,6 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
+from notifier.campaigns.lifecycle import CampaignStatus
 from notifier.kit.clock import Clock
 from notifier.kit.db import Database
 from notifier.providers.base import Event
@@ -93,31 +94,34 @@ class _Ledger(Collector):
 
 def gauges(found: State) -> Iterator[Metric]:
     """Turn the figures of one moment into gauges."""
-    queue, attempts = found.queue, found.attempts
+    queue = found.queue
     by_queue, by_outcome = ("channel", "status"), ("channel", "provider", "outcome")
-    yield _gauge("queue_batches", "Batches", by_queue, [((q.channel, q.status), q.batches) for q in queue])
+    calls = [((line.channel, line.provider, line.outcome), line) for line in found.calls]
     yield _gauge(
-        "queue_deliveries", "Deliveries in batches", by_queue, [((q.channel, q.status), q.deliveries) for q in queue]
+        "queue_batches", "Batches to be worked on", by_queue, [((q.channel, q.status), q.batches) for q in queue]
+    )
+    yield _gauge(
+        "queue_deliveries", "Deliveries in them", by_queue, [((q.channel, q.status), q.deliveries) for q in queue]
     )
     yield _gauge("oldest_due_batch_seconds", "How long the oldest due batch has waited", (), [((), found.oldest_due_s)])
-    yield _gauge("campaigns", "Campaigns", ("status",), [((word,), n) for word, n in found.campaigns.items()])
+    # A campaign that is held is what somebody is woken for: its line is always there.
+    campaigns = {CampaignStatus.HELD.value: 0} | found.campaigns
+    yield _gauge("campaigns", "Campaigns", ("status",), [((word,), number) for word, number in campaigns.items()])
+    yield _gauge("provider_calls", "Calls to providers", by_outcome, [(key, line.calls) for key, line in calls])
     yield _gauge(
-        "provider_calls",
-        "Calls to providers",
-        by_outcome,
-        [((a.channel, a.provider, a.outcome), a.calls) for a in attempts],
+        "provider_recipients", "Messages in those calls", by_outcome, [(key, line.recipients) for key, line in calls]
     )
     yield _gauge(
-        "provider_recipients",
-        "Messages in those calls",
+        "provider_messages_taken",
+        "Those of them the provider took, or may have taken while that is in doubt",
         by_outcome,
-        [((a.channel, a.provider, a.outcome), a.recipients) for a in attempts],
+        [(key, line.taken) for key, line in calls],
     )
     yield _gauge(
         "provider_call_seconds",
         "Time those calls took together",
         by_outcome,
-        [((a.channel, a.provider, a.outcome), a.seconds) for a in attempts],
+        [(key, line.duration_ms / 1000) for key, line in calls],
     )
     yield _gauge(
         "deliveries_unknown",

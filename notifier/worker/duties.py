@@ -15,7 +15,7 @@ from notifier.campaigns import lifecycle
 from notifier.campaigns.approval import fingerprint
 from notifier.campaigns.lifecycle import CampaignStatus
 from notifier.campaigns.models import Campaign
-from notifier.delivery import canary, control, counts, guards, planner, queue, waves
+from notifier.delivery import calls, canary, control, counts, guards, planner, queue, waves
 from notifier.delivery.filling import Unfilled
 from notifier.delivery.models import Wave
 from notifier.delivery.planner import Planned
@@ -99,7 +99,7 @@ def count(engine: Engine) -> int:
     counted = 0
     while True:
         with engine.database.transaction() as session:
-            some = counts.refresh(session)
+            some = counts.refresh(session) + calls.count(session)
         counted += some
         if some == 0:
             return counted

@@ -1,17 +1,20 @@
 """Health: alive, ready in words, and figures for a monitor."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import event
 
 from notifier.campaigns.models import Campaign
 from notifier.delivery.models import Attempt, Batch, Delivery
 from notifier.kit.db import Base, Database
 from notifier.kit.tokens import Keyring
-from notifier.tracking.models import PendingEvent, ProviderEvent
+from notifier.reports.state import silent_providers, state_at
+from notifier.tracking.models import PendingEvent, ProviderNews
 from tests.web.house import NOW, SIGNED, client, parts
 
 
@@ -91,6 +94,7 @@ def test_metrics_tell_the_queue_the_inbox_and_the_posts(door: TestClient, databa
         campaign_id=1,
         provider="sendgrid",
         recipients=40,
+        taken=40,
         started_at=NOW,
         duration_ms=250,
         outcome="accepted",
@@ -103,7 +107,10 @@ def test_metrics_tell_the_queue_the_inbox_and_the_posts(door: TestClient, databa
         'notifier_queue_deliveries{channel="email",status="ready"} 40.0',
         "notifier_oldest_due_batch_seconds 120.0",
         'notifier_provider_recipients{channel="email",outcome="accepted",provider="sendgrid"} 40.0',
+        'notifier_provider_messages_taken{channel="email",outcome="accepted",provider="sendgrid"} 40.0',
+        'notifier_provider_call_seconds{channel="email",outcome="accepted",provider="sendgrid"} 0.25',
         'notifier_campaigns{status="sending"} 1.0',
+        'notifier_campaigns{status="held"} 0.0',
         "notifier_inbox_pending 1.0",
         'notifier_webhook_events_total{kind="delivered",provider="sendgrid"} 1.0',
         'notifier_webhook_posts_total{provider="sendgrid",status="403"} 1.0',
@@ -154,13 +161,27 @@ def test_a_provider_that_takes_and_never_tells_is_said_in_words(door: TestClient
     add(database, taken)
     (problem,) = door.get("/readyz").json()["problems"]
     assert problem.startswith("No event has come from sendgrid since before")
-    told = ProviderEvent(
-        provider="sendgrid",
-        event_id="e",
-        kind="delivered",
-        occurred_at=NOW,
-        received_at=NOW,
-        delivery_id=1,
-    )
-    add(database, told)
+    add(database, ProviderNews(provider="sendgrid", heard_at=NOW))
     assert door.get("/readyz").json()["problems"] == []
+
+
+def test_a_scrape_reads_nothing_that_grows_with_what_has_been_sent(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    asked: list[str] = []
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def _note(_c: object, cursor: Any, statement: str, parameters: Any, _x: object, _m: object) -> None:  # noqa: ANN401
+        if statement.startswith("SELECT"):
+            plan = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            asked.extend(row[3] for row in plan)
+
+    with database.reading() as session:
+        state_at(session, NOW)
+        silent_providers(session, ["sendgrid", "twilio"], now=NOW, silence_s=900)
+    database.close()
+    growing = "attempts|deliveries|provider_events|batches"
+    scans = [step for step in asked if re.match(rf"SCAN ({growing})\b", step)]
+    # The newest call of all is the end of the table, which is read backwards until the first row.
+    scans.remove("SCAN attempts")
+    allowed = r"USING (COVERING )?INDEX ix_(attempts_(doubt|uncounted|in_flight))"
+    assert [step for step in scans if not re.search(allowed, step)] == []
