@@ -22,8 +22,8 @@ from notifier.delivery.doubt import DoubtSettings
 from notifier.delivery.guards import GuardSettings
 from notifier.delivery.planner import PlanSettings
 from notifier.delivery.quiet import QuietSettings
-from notifier.kit.db import LOST_AFTER_S
 from notifier.kit.errors import Invalid
+from notifier.kit.lifelines import LOST_AFTER_S
 from notifier.providers.outbox import OutboxSettings
 from notifier.providers.sendgrid import SendGridSettings
 from notifier.providers.smtp import SmtpSettings

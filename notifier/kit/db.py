@@ -36,16 +36,12 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from notifier.kit.errors import Invalid, NotifierError
+from notifier.kit.lifelines import LOST_AFTER_S, ours, tell_server
 
 # SQLite gives a rowid only to a column declared exactly INTEGER, which there holds 64 bits anyway.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 
 SQLITE_BUSY_TIMEOUT_S = 30.0
-
-# After so long without a sign of life a connection to PostgreSQL is given up, by both sides.
-LOST_AFTER_S = 30.0
-# A transaction in which nothing happens for so many times as long is ended by the server, whatever it has locked.
-_IDLE_TIMES = 10
 
 # Any number will do, as long as nobody else takes it: the lock under which migrations run.
 _MIGRATION_LOCK = 7_260_034
@@ -185,44 +181,9 @@ def build_engine(url: str, *, lost_after_s: float = LOST_AFTER_S) -> Engine:
 
 
 def _postgresql_engine(url: URL, lost_after_s: float) -> Engine:
-    """Make an engine whose connections do not outlive the cable they run through.
-
-    A machine that is cut off, or loses its power, says no goodbye. Without these limits our side would wait for a
-    quarter of an hour, and the server keep what the lost transaction had locked for two hours. What the URL itself
-    says about it stands.
-    """
-    idle, beat = max(1, round(lost_after_s / 2)), max(1, round(lost_after_s / 6))
-    milliseconds = round(lost_after_s * 1000)
-    ours = {
-        "connect_timeout": max(2, round(lost_after_s)),  # libpq takes no less
-        "keepalives_idle": idle,
-        "keepalives_interval": beat,
-        "keepalives_count": 3,
-        "tcp_user_timeout": milliseconds,
-    }
-    theirs = {
-        "tcp_keepalives_idle": f"{idle}s",
-        "tcp_keepalives_interval": f"{beat}s",
-        "tcp_keepalives_count": "3",
-        "tcp_user_timeout": f"{milliseconds}ms",
-        # A statement that runs, or waits for a lock, notices nothing of its own accord.
-        "client_connection_check_interval": f"{milliseconds}ms",
-        "idle_in_transaction_session_timeout": f"{milliseconds * _IDLE_TIMES}ms",
-    }
-    given = {name: value for name, value in ours.items() if name not in url.query}
+    given = ours(url, lost_after_s)
     engine = create_engine(url, connect_args=given, pool_size=10, max_overflow=10, pool_pre_ping=True, **_OPTIONS)
-
-    @event.listens_for(engine, "connect")
-    def _watch_over(connection: psycopg.Connection[Any], _record: object) -> None:
-        connection.autocommit = True
-        # Only what this server knows: the list is from PostgreSQL 14.
-        connection.execute(
-            "SELECT set_config(name, wanted.value, false) FROM pg_settings JOIN unnest(%s::text[], %s::text[]) "
-            "AS wanted (name, value) USING (name)",
-            (list(theirs), list(theirs.values())),
-        )
-        connection.autocommit = False
-
+    event.listen(engine, "connect", lambda connection, _record: tell_server(connection, lost_after_s))
     return engine
 
 
