@@ -1,7 +1,7 @@
 """Connections to PostgreSQL that do not outlive the cable they run through.
 
-A machine that is cut off, or loses its power, says no goodbye. Without these limits our side would wait for a quarter of
-an hour, and the server keep what the lost transaction had locked for two hours. What a database's URL says stands.
+A machine that is cut off, or loses its power, says no goodbye. Without these limits our side would wait for a quarter
+of an hour, and the server keep what the lost transaction had locked for two hours. What a database's URL says stands.
 """
 
 from typing import Any
