@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, Row, Select, bindparam, literal, select
+from sqlalchemy import BigInteger, Integer, Select, bindparam, literal, select
 from sqlalchemy.orm import Session
 
 from notifier.audiences import permission
@@ -20,11 +20,11 @@ from notifier.delivery.later import HAS_QUIET_HOURS, LOOK_CLOSER, Patience, sort
 from notifier.delivery.models import Delivery
 from notifier.delivery.queue import Claim
 from notifier.delivery.status import DeliveryStatus
-from notifier.kit.db import UtcDateTime, perform
+from notifier.kit.db import UtcDateTime, plain_rows
 from notifier.vocabulary import Channel, HoldBackReason
 
 # (delivery id, address id, destination, given name, list ids, reason to hold back or None)
-Candidate = Row[int, int, str, str | None, str, str | None]
+Candidate = tuple[int, int, str, str | None, str, str | None]
 
 
 # Asked last: whoever has quiet hours of their own is looked at once more.
@@ -61,7 +61,7 @@ def judge(
     else:
         question = _question(claim.channel, topic, tuple(list_ids))
     asked = {_BATCH: claim.batch_id, _AT_MOST: limit, _MOMENT: now}
-    rows: Sequence[Candidate] = perform(session, question, **asked).all()
+    rows: list[Candidate] = plain_rows(session, question, **asked)
     if not rows:
         return None
     held: dict[str, list[int]] = {}

@@ -102,17 +102,26 @@ def open_job(
 class Group:
     """Deliveries that are now `sending`, and the intent that says so.
 
-    `last` says that the batch has no more after it.
+    `school_names` names the lists of each row, and `last` says that the batch has no more after it.
     """
 
     claim: Claim
     attempt_id: int
     provider: str
-    delivery_ids: list[int]
-    address_ids: list[int]
-    envelopes: list[Envelope]
+    rows: Sequence[Candidate]
+    school_names: Mapping[str, str]
     started_at: datetime
     last: bool
+
+    @property
+    def delivery_ids(self) -> list[int]:
+        """The deliveries, in order."""
+        return [row[0] for row in self.rows]
+
+    @property
+    def address_ids(self) -> list[int]:
+        """The address of each delivery."""
+        return [row[1] for row in self.rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +139,6 @@ def prepare(
     *,
     provider: str,
     limit: int,
-    post: Post,
     lease: timedelta,
     latest: datetime,
     now: datetime,
@@ -160,9 +168,8 @@ def prepare(
         claim=claim,
         attempt_id=attempt_id,
         provider=provider,
-        delivery_ids=[row[0] for row in verdict.send],
-        address_ids=[row[1] for row in verdict.send],
-        envelopes=_envelopes(session, job, verdict.send, post=post),
+        rows=verdict.send,
+        school_names=_school_names(session, {row[4] for row in verdict.send}),
         started_at=now,
         last=claim.size <= limit,
     )
@@ -210,8 +217,9 @@ _SENDING = (
 )
 
 
-def _envelopes(session: Session, job: Job, rows: Sequence[Candidate], *, post: Post) -> list[Envelope]:
-    names = _school_names(session, {row[4] for row in rows})
+def envelopes(job: Job, group: Group, *, post: Post) -> list[Envelope]:
+    """Return what each recipient of a group has of their own. The database is not asked: nobody waits for this."""
+    rows, names = group.rows, group.school_names
     campaign_id = job.claim.campaign_id
     addresses = [row[1] for row in rows]
     references = post.keyring.seal_many(Purpose.DELIVERY, [row[0] for row in rows])

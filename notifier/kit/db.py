@@ -223,6 +223,14 @@ def perform(session: Session, statement: Executable, **values: object) -> Cursor
     return session.connection().execute(statement, values)
 
 
+def plain_rows(session: Session, statement: Executable, **values: object) -> list[tuple[Any, ...]]:
+    """As `perform`, and return every row as the driver gives it: for columns of plain types only (text, numbers)."""
+    result = perform(session, statement, **values)
+    rows = list(result.cursor.fetchall())
+    result.close()
+    return rows
+
+
 def insert_or_skip(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
     """Return an INSERT that leaves alone what a unique constraint says is there already."""
     if session.get_bind().dialect.name == "sqlite":

@@ -20,7 +20,7 @@ from notifier.delivery.queue import LeaseLost
 from notifier.delivery.sender import Group, Job
 from notifier.delivery.waves import URGENT
 from notifier.kit.db import DatabaseUnavailable
-from notifier.providers.base import Ambiguous, Provider, ProviderError, Receipt
+from notifier.providers.base import Ambiguous, Provider, ProviderError, Receipt, Temporary
 from notifier.vocabulary import Channel
 from notifier.worker.circuit import Switch
 from notifier.worker.clocks import Clocks
@@ -164,7 +164,12 @@ class Worker:
     async def _hand_over(self, provider: Provider, job: Job, group: Group) -> Answer:
         """Call the provider. Whatever it throws is an answer: what is not understood may have been sent."""
         try:
-            return await provider.send(job.message, group.envelopes)
+            envelopes = sender.envelopes(job, group, post=self._engine.post)
+        except Exception as trouble:
+            log.exception("worker.no_envelopes", batch=job.claim.batch_id)
+            return Temporary(f"Nothing has left: {type(trouble).__name__} while it was addressed", code="not_sent")
+        try:
+            return await provider.send(job.message, envelopes)
         except ProviderError as refusal:
             return refusal
         except Exception as trouble:
@@ -253,7 +258,6 @@ class Worker:
             job,
             provider=provider.name,
             limit=tempo.group,
-            post=engine.post,
             lease=engine.worker.lease,
             latest=engine.planning.latest(job.claim.expires_at, now),
             now=now,

@@ -1,6 +1,6 @@
 """The engine from approval to receipt: planned once, sent once, and every answer of a provider has its consequence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import pytest
@@ -13,6 +13,7 @@ from notifier.audiences import suppressions
 from notifier.campaigns import lifecycle
 from notifier.delivery import control, queue, sender, waves
 from notifier.delivery.models import Attempt, Batch, Delivery, Variant
+from notifier.kit.tokens import Keyring, Purpose
 from notifier.providers.base import AccountTrouble, Ambiguous, Permanent, Receipt, Temporary
 from notifier.vocabulary import Channel, ChannelPolicy, Envelope, SuppressionReason
 from notifier.worker import duties
@@ -221,6 +222,24 @@ def test_an_answer_that_did_not_come_leaves_unknown_and_is_never_sent_again_blin
     assert world.email.calls == 1
 
 
+def test_what_could_not_be_addressed_has_not_left_and_is_tried_again(world: World) -> None:
+    class Broken(Keyring):
+        def seal_many(self, purpose: Purpose, subjects: Iterable[int], context: int = 0) -> list[str]:  # noqa: ARG002
+            raise ValueError("no key")
+
+    world.people(ADA, BOB)
+    campaign = world.campaign()
+    world.plan()
+    good, world.keyring = world.keyring, Broken({"1": bytes(32)})
+    world.work()
+    assert world.email.calls == 0
+    assert set(world.statuses(campaign).values()) == {"queued"}
+    world.keyring = good
+    world.clock.forward(seconds=120)
+    world.work()
+    assert set(world.statuses(campaign).values()) == {"accepted"}
+
+
 def test_an_adapter_that_breaks_leaves_unknown(world: World) -> None:
     def broken(_: Sequence[Envelope]) -> list[Receipt]:
         raise RuntimeError
@@ -389,6 +408,4 @@ def _job(session: Session, claim: queue.Claim, engine: Engine) -> sender.Job:
 
 def _prepare(session: Session, job: sender.Job, engine: Engine) -> sender.Group | None:
     now = engine.clock()
-    return sender.prepare(
-        session, job, provider="fake", limit=2, post=engine.post, lease=timedelta(seconds=60), latest=now, now=now
-    )
+    return sender.prepare(session, job, provider="fake", limit=2, lease=timedelta(seconds=60), latest=now, now=now)
