@@ -1,12 +1,13 @@
 """`notifier campaigns`: draft, have approved, send, watch."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
 from notifier.accounts import users
+from notifier.bootstrap import House
 from notifier.campaigns import desk, lifecycle, options, schedule, withdrawal
 from notifier.campaigns.coverage import coverage_of
 from notifier.campaigns.zones import zones_of
@@ -20,6 +21,7 @@ from notifier.delivery.doubt import Doubt
 from notifier.delivery.models import Wave
 from notifier.delivery.status import DeliveryStatus
 from notifier.kit.clock import utc_now
+from notifier.providers.base import SettledBy
 from notifier.reports import progress as reports
 from notifier.reports.words import masked
 from notifier.vocabulary import Channel
@@ -196,7 +198,7 @@ def show(campaign_id: IdArgument, as_json: JsonFlag = False) -> None:
         campaign = as_dict(lifecycle.find(session, campaign_id))
         summary = reports.campaign_summary(session, campaign_id).as_dict()
         due = [_wave(wave) for wave in waves.of_campaign(session, campaign_id)]
-        in_doubt = [_doubt(one, unknown) for one, unknown in doubt.of_campaign(session, campaign_id)]
+        in_doubt = [_doubt(opened, one, unknown) for one, unknown in doubt.of_campaign(session, campaign_id)]
     if as_json:
         print_json(campaign | summary | {"waves": due, "in_doubt": in_doubt})
         return
@@ -247,9 +249,19 @@ def _wave(wave: Wave) -> dict[str, Any]:
     return {"round": wave.occurrence, "due_at": _iso(wave.due_at), "status": wave.status, "scope": wave.scope}
 
 
-def _doubt(one: Doubt, unknown: int) -> dict[str, Any]:
-    since = _iso(one.started_at)
-    return {"attempt": one.attempt_id, "provider": one.provider, "since": since, "unknown": unknown}
+def _doubt(opened: House, one: Doubt, unknown: int) -> dict[str, Any]:
+    ways = {provider.name: provider.settled_by for several in opened.providers.values() for provider in several}
+    # A provider that is no longer in the settings can only be asked by a person.
+    way = ways.get(one.provider, SettledBy.PERSON)
+    asks_at = one.started_at + timedelta(seconds=opened.settings.web.unknown_lag_s)
+    return {
+        "attempt": one.attempt_id,
+        "provider": one.provider,
+        "since": _iso(one.started_at),
+        "unknown": unknown,
+        "waits_for": doubt.waits_for(one, way, opened.settings.doubt, now=utc_now()),
+        "a_person_is_asked_from": _iso(one.started_at if way is SettledBy.PERSON else asks_at),
+    }
 
 
 def _cell(value: object) -> object:

@@ -29,6 +29,7 @@ from notifier.delivery.models import Attempt, Batch, Delivery, Variant
 from notifier.delivery.queue import DOUBT_OPEN
 from notifier.delivery.status import DeliveryStatus, advance
 from notifier.kit.errors import Conflict
+from notifier.providers.base import SettledBy
 
 SETTLED = "settled"
 
@@ -88,6 +89,20 @@ def of_campaign(session: Session, campaign_id: int) -> list[tuple[Doubt, int]]:
     wanted = _open(None).where(Attempt.campaign_id == campaign_id)
     doubts = [Doubt(*row) for row in session.execute(wanted)]
     return [(doubt, len(unknown_ids(session, doubt))) for doubt in doubts]
+
+
+def waits_for(doubt: Doubt, settled_by: SettledBy, settings: DoubtSettings, *, now: datetime) -> str:
+    """Say what a doubt waits for, and until when it can settle by itself."""
+    if settled_by is SettledBy.PERSON:
+        return "a person: nobody else can say"
+    wait_s = settings.events_wait_s if settled_by is SettledBy.EVENTS else settings.record_wait_s
+    ripe_at = doubt.started_at + timedelta(seconds=wait_s)
+    ripe = f"{ripe_at:%Y-%m-%d %H:%M} UTC"
+    if settled_by is SettledBy.RECORD:
+        return f"{doubt.provider}'s list of messages, asked from {ripe} on"
+    if now < ripe_at:
+        return f"an event about it until {ripe}; after that, silence about it while {doubt.provider} tells of others"
+    return f"any event of {doubt.provider}: nothing has come since, so its silence proves nothing"
 
 
 def hold_fast(session: Session, doubt: Doubt) -> bool:

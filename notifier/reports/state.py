@@ -23,6 +23,9 @@ from notifier.tracking.evidence import last_heard
 from notifier.tracking.models import InboundMessage, PendingEvent
 from notifier.vocabulary import Channel
 
+# So many doubts of a provider are looked at to name their campaigns.
+_NAMED_DOUBTS = 100
+
 _OPEN = (BatchStatus.READY, BatchStatus.CLAIMED, BatchStatus.PAUSED)
 
 
@@ -38,13 +41,17 @@ class QueueLine:
 
 @dataclass(frozen=True, slots=True)
 class DoubtLine:
-    """What nobody knows about one provider: calls in doubt, deliveries unknown, and when it was last heard of."""
+    """What nobody knows about one provider: calls in doubt, deliveries unknown, and when it was last heard of.
+
+    `campaigns` names those the oldest of its doubts belong to.
+    """
 
     provider: str
     calls: int
     deliveries: int
     oldest_s: float
     last_heard: datetime | None
+    campaigns: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,19 @@ def _doubts(session: Session, now: datetime) -> Iterator[DoubtLine]:
         .group_by(provider)
     )
     for name, in_doubt, deliveries, oldest in rows.all():
-        yield DoubtLine(name, in_doubt, deliveries, _age(oldest, now), last_heard(session, name))
+        campaigns = _in_doubt(session, name)
+        yield DoubtLine(name, in_doubt, deliveries, _age(oldest, now), last_heard(session, name), campaigns)
+
+
+def _in_doubt(session: Session, provider: str) -> tuple[int, ...]:
+    """Return the campaigns of a provider's oldest doubts."""
+    oldest = (
+        select(Attempt.campaign_id)
+        .where(Attempt.doubt == DOUBT_OPEN, func.coalesce(Attempt.provider, "") == provider)
+        .order_by(Attempt.id)
+        .limit(_NAMED_DOUBTS)
+    )
+    return tuple(sorted(set(session.scalars(oldest))))
 
 
 def silent_providers(

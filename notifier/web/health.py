@@ -81,7 +81,9 @@ def _unknown(line: DoubtLine) -> str:
     heard = (
         f"it was last heard of at {line.last_heard:%Y-%m-%d %H:%M} UTC" if line.last_heard else "no event of it came"
     )
+    which = ", ".join(map(str, line.campaigns))
     return (
         f"{line.deliveries} deliveries by {line.provider} are unknown, the oldest for {line.oldest_s:.0f} s; {heard}. "
-        "Do its webhooks reach us? A person who knows what became of them can say so: `notifier campaigns resolve`."
+        f"Do its webhooks reach us? A person has to ask {line.provider} what became of campaign {which}, and say so: "
+        f"`notifier campaigns show` names them, `notifier campaigns resolve` settles them."
     )

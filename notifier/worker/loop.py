@@ -159,6 +159,12 @@ class Worker:
             if stop.is_set():
                 await self._in_thread(lambda session: queue.give_back(session, job.claim))
                 return None
+        now = self._engine.clock()
+        opens_at = job.opens_at(now)
+        if opens_at is not None:
+            # The quiet hours have begun since the batch was claimed: a slow sender may take minutes for one.
+            await self._in_thread(lambda session: later.put_off(session, job.claim, until=opens_at, now=now))
+            return None
         return Step(provider, await self._in_thread(lambda session: self._prepare(session, job, provider, tempo)))
 
     async def _hand_over(self, provider: Provider, job: Job, group: Group) -> Answer:

@@ -1,5 +1,6 @@
 """Quiet hours: nothing rings a phone at night, wherever the night is, and nothing is lost by waiting."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,8 +15,9 @@ from notifier.campaigns.options import Options
 from notifier.delivery.models import Batch, Delivery
 from notifier.delivery.quiet import Hours, QuietSettings, opening
 from notifier.kit.errors import Invalid
+from notifier.providers.base import Receipt
 from notifier.regions.facts import Region
-from notifier.vocabulary import Channel, ChannelPolicy
+from notifier.vocabulary import Channel, ChannelPolicy, Envelope
 from tests.delivery.conftest import World
 from tests.factories import Person
 
@@ -227,3 +229,41 @@ def test_a_pause_is_kept_by_an_urgent_campaign_too_but_quiet_hours_are_not(world
     world.plan()
     world.work()
     assert world.statuses(campaign) == {"ada@example.org": "accepted", "bob@example.org": "queued"}
+
+
+def test_a_batch_that_is_slow_stops_when_the_quiet_hours_begin(world: World) -> None:
+    _night(world)
+    world.clock.moment = NINE_IN_THE_EVENING - timedelta(minutes=1)
+    world.planning = type(world.planning)(slice_addresses=100, sms_batch=6)
+    world.people(*(Person(mobile=f"+6149157000{number}") for number in range(6)))
+    campaign = world.campaign(ChannelPolicy.SMS)
+
+    def take_a_minute(envelopes: Sequence[Envelope]) -> list[Receipt]:
+        world.clock.forward(minutes=1)
+        return world.sms.take(envelopes)
+
+    world.sms.answers = [take_a_minute]
+    world.plan()
+    world.work()
+    assert sorted(world.statuses(campaign).values()) == ["accepted"] * 2 + ["queued"] * 4
+    assert _due(world) == [EIGHT_IN_THE_MORNING]
+    world.clock.moment = EIGHT_IN_THE_MORNING
+    world.work()
+    assert set(world.statuses(campaign).values()) == {"accepted"}
+    assert len(world.sms.taken) == 6
+
+
+def test_readers_of_two_regions_are_never_in_one_batch(world: World) -> None:
+    _night(world)
+    world.planning = type(world.planning)(slice_addresses=100, sms_batch=100)
+    world.people(Person(mobile="+61491570000"), Person(mobile="+61491570001"))
+    world.people(Person(mobile="+4915112345678"), code="lindenschule", region="DE")
+    campaign = world.campaign(ChannelPolicy.SMS, audience="all-parents", advisory="say-no")
+    world.plan()
+    world.work()
+    # It is nine in the evening in Melbourne and eleven in the morning in Berlin.
+    assert world.statuses(campaign) == {
+        "+61491570000": "queued",
+        "+61491570001": "queued",
+        "+4915112345678": "accepted",
+    }

@@ -129,6 +129,7 @@ def test_what_has_been_unknown_for_long_is_said_in_words_and_counted(door: TestC
     add(database, attempt, known, unknown)
     (problem,) = door.get("/readyz").json()["problems"]
     assert problem.startswith("1 deliveries by sendgrid are unknown, the oldest for 10800 s; no event of it came.")
+    assert "what became of campaign 1, and say so" in problem
     lines = door.get("/metrics").text.splitlines()
     assert 'notifier_deliveries_unknown{provider="sendgrid"} 1.0' in lines
     assert 'notifier_oldest_doubt_seconds{provider="sendgrid"} 10800.0' in lines
