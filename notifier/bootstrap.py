@@ -6,10 +6,10 @@ The only place that names concrete providers. Importing it also makes every tabl
 import ipaddress
 from collections.abc import Callable
 from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from notifier import migrations
 from notifier.accounts import models as _accounts
 from notifier.audiences import models as _audiences
 from notifier.audiences.segments import audience_names, load_audience
@@ -31,10 +31,6 @@ from notifier.kit.db import Database
 from notifier.kit.errors import Invalid
 from notifier.kit.tokens import KEY_BYTES, Keyring
 from notifier.providers.base import ErasedBy, Provider
-from notifier.providers.outbox import Outbox
-from notifier.providers.sendgrid import SendGrid
-from notifier.providers.smtp import Smtp
-from notifier.providers.twilio import Twilio
 from notifier.regions.atlas import Atlas
 from notifier.tracking import models as _tracking
 from notifier.vocabulary import Channel
@@ -44,8 +40,22 @@ from notifier.worker.engine import Engine
 TABLES = (_accounts, _audiences, _campaigns, _delivery, _tracking)
 
 
-# What can be asked to erase a person, and by what. SMTP has nothing: a relay keeps no messages of ours.
-ERASING: dict[str, ErasedBy] = {one.name: one.erased_by for one in (SendGrid, Twilio, Outbox)}
+# The providers by name. Their packages are big, and most commands send nothing: each is loaded when it is opened.
+CARRIERS = {"sendgrid": "SendGrid", "twilio": "Twilio", "smtp": "Smtp", "outbox": "Outbox"}
+
+# What can be asked to erase a person, and by what; a test holds it to the providers. SMTP has nothing: a relay keeps no
+# messages of ours.
+ERASING = {
+    "sendgrid": ErasedBy.EMAIL_ADDRESS,
+    "twilio": ErasedBy.MOBILE_NUMBER,
+    "outbox": ErasedBy.ANY_ADDRESS,
+}
+
+
+def carrier(name: str) -> Callable[..., Provider]:
+    """Return the class of a provider."""
+    found: Callable[..., Provider] = getattr(import_module(f"notifier.providers.{name}"), CARRIERS[name])
+    return found
 
 
 class House:
@@ -62,16 +72,6 @@ class House:
     def database(self) -> Database:
         """The ledger."""
         return Database(self.settings.database_url, lost_after_s=self.settings.database.lost_after_s)
-
-    def migrate(self) -> None:
-        """Bring the database up to date, making it if it is a file that is not there."""
-        if self.database.is_sqlite:
-            self.settings.home.mkdir(parents=True, exist_ok=True)
-        migrations.upgrade(self.database)
-
-    def pending_migrations(self) -> list[str]:
-        """Return the migrations the database lacks."""
-        return migrations.pending(self.database)
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -176,15 +176,15 @@ class House:
         match name, channel:
             case "sendgrid", Channel.EMAIL:
                 self._check_live("sendgrid.base_url", settings.sendgrid.base_url)
-                return SendGrid(settings.sendgrid)
+                return carrier(name)(settings.sendgrid)
             case "twilio", Channel.SMS:
                 self._check_live("twilio.base_url", settings.twilio.base_url)
-                return Twilio(settings.twilio, public_url=settings.web.public_url)
+                return carrier(name)(settings.twilio, public_url=settings.web.public_url)
             case "smtp", Channel.EMAIL:
                 self._check_live("smtp.host", f"smtp://{settings.smtp.host}")
-                return Smtp(settings.smtp)
+                return carrier(name)(settings.smtp)
             case "outbox", _:
-                return Outbox(settings.outbox, channel)
+                return carrier(name)(settings.outbox, channel)
         raise Invalid(
             f"The setting providers.{channel} names {name!r}; email goes by sendgrid, smtp or outbox, sms by twilio "
             "or outbox"

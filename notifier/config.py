@@ -24,10 +24,7 @@ from notifier.delivery.planner import PlanSettings
 from notifier.delivery.quiet import QuietSettings
 from notifier.kit.errors import Invalid
 from notifier.kit.lifelines import LOST_AFTER_S
-from notifier.providers.outbox import OutboxSettings
-from notifier.providers.sendgrid import SendGridSettings
-from notifier.providers.smtp import SmtpSettings
-from notifier.providers.twilio import TwilioSettings
+from notifier.providers.settings import OutboxSettings, SendGridSettings, SmtpSettings, TwilioSettings
 from notifier.sandbox.accounts import SandboxSettings
 from notifier.tracking.retention import RetentionSettings
 from notifier.web.settings import WebSettings

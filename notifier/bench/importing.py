@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
+from notifier import migrations
 from notifier.accounts import users
 from notifier.accounts.models import UserRole
 from notifier.audiences import importer, lists, reading, samples
@@ -66,7 +67,7 @@ def _on(kind: Kind, shop: Workshop, path: Path, rows: int) -> list[Figure]:
 
 def settle_in(opened: House) -> None:
     """Make tables, an officer and an empty list."""
-    opened.migrate()
+    migrations.upgrade(opened.database)
     with opened.database.transaction() as session:
         now = opened.clock()
         users.add(session, email=OFFICER, name="Officer", role=UserRole.OFFICER, now=now)

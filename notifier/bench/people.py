@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from notifier import migrations
 from notifier.accounts import users
 from notifier.accounts.models import UserRole
 from notifier.audiences import lists
@@ -48,7 +49,7 @@ def settle_in(opened: House, people: int, *channels: Channel) -> int:
 
     Returns how many of the people may be written to.
     """
-    opened.migrate()
+    migrations.upgrade(opened.database)
     with opened.database.transaction() as session:
         now = datetime.now(UTC)
         users.add(session, email=OFFICER, name="Officer", role=UserRole.OFFICER, now=now)

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from notifier import migrations
 from notifier.accounts import users
 from notifier.accounts.models import UserRole
 from notifier.audiences import importer, lists, samples, suppressions
@@ -93,7 +94,7 @@ def demo(
 
 def _prepare(opened: House, home: Path, recipients: int, seed: int) -> None:
     """Make the database, two users, and the lists of several schools. Raises Conflict if somebody uses it already."""
-    opened.migrate()
+    migrations.upgrade(opened.database)
     with opened.database.reading() as session:
         if users.everybody(session):
             raise Conflict("The database given with --database is in use; the demo writes only to an empty one")

@@ -15,6 +15,7 @@ import typer
 import uvicorn
 import uvloop
 
+from notifier import migrations
 from notifier.bootstrap import House
 from notifier.cli.frame import refuse, say
 from notifier.cli.opening import house
@@ -115,7 +116,7 @@ def listen(place: tuple[str, int]) -> socket.socket:
 
 def _check(opened: House) -> None:
     """Refuse to start on a database that is missing, older or newer than this program."""
-    pending = opened.pending_migrations()
+    pending = migrations.pending(opened.database)
     if pending:
         raise Conflict(
             f"The database lacks {len(pending)} migration(s); run `notifier init`, which brings it up to date"

@@ -9,7 +9,7 @@ from typing import Annotated
 import tomlkit
 import typer
 
-from notifier import config
+from notifier import config, migrations
 from notifier.bootstrap import House
 from notifier.cli.frame import JsonFlag, print_json, print_table, tell
 from notifier.cli.opening import house
@@ -34,7 +34,7 @@ def init(
     # The settings are read again, now with the secrets.
     with house() as opened:
         before = opened.settings.database_url
-        opened.migrate()
+        migrations.upgrade(opened.database)
         path = opened.settings.home / config.SECRETS_FILE
     place = before.rpartition("@")[2]
     tell(
@@ -96,7 +96,7 @@ def _look(check: Callable[[House], object], opened: House) -> str | None:
 
 
 def _check_database(opened: House) -> None:
-    if opened.pending_migrations():
+    if migrations.pending(opened.database):
         raise Conflict("the database is not up to date; run `notifier init`")
 
 

@@ -6,7 +6,6 @@ For development, and for looking at what would go out. Nothing leaves the machin
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 
@@ -23,18 +22,12 @@ from notifier.providers.base import (
 )
 from notifier.providers.mime import EmailTemplate
 from notifier.providers.personal import Blanks
+from notifier.providers.settings import OutboxSettings
 from notifier.vocabulary import Channel, EmailMessage, Envelope, Message, SmsMessage
 
 # A file says to whom it is in its first lines.
 _HEAD_BYTES = 8_192
 _UNSAFE = re.compile(r"[^0-9A-Za-z_-]")
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxSettings:
-    """`[outbox]`: the folder the files go to, relative to the working folder."""
-
-    folder: str = "var/outbox"
 
 
 class Outbox:

@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 from urllib.error import URLError
@@ -38,6 +37,7 @@ from notifier.providers.base import (
     WebhookRequest,
     unsubscribe_header,
 )
+from notifier.providers.settings import SendGridSettings
 from notifier.vocabulary import Channel, EmailMessage, Envelope, Message
 
 # What each refusing status means for the whole request. A status not listed is a fault of theirs from 500 on, and of
@@ -63,25 +63,6 @@ _THIS_MACHINE = {"127.0.0.1", "::1", "localhost"}
 
 # The SDK logs every payload, and the key with it, at DEBUG.
 _SDK_LOGGER = "python_http_client.client"
-
-
-@dataclass(frozen=True, slots=True)
-class SendGridSettings:
-    """`[sendgrid]`: the account.
-
-    `api_key` and `verification_key` are secrets or come with the account: the second is the public key the event
-    webhook is signed with (base64, as SendGrid's page shows it). `base_url` is `https://api.eu.sendgrid.com` for an
-    account of the European region. `recipients_per_request` is at most 1,000. `replay_window_s` is how old a signed
-    webhook may be.
-    """
-
-    api_key: str = ""
-    verification_key: str = ""
-    base_url: str = "https://api.sendgrid.com"
-    timeout_s: float = 30.0
-    concurrency: int = 8
-    recipients_per_request: int = 1000
-    replay_window_s: float = 600.0
 
 
 class _Encoded(bytes):

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
-from enum import StrEnum
 from functools import partial
 
 from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException
@@ -30,6 +29,7 @@ from notifier.providers.base import (
 from notifier.providers.mail_reports import read_mail
 from notifier.providers.mime import EmailTemplate
 from notifier.providers.rounds import Round
+from notifier.providers.settings import Security, SmtpSettings
 from notifier.providers.smtp_conversation import Conversation, Mail, PipelinedConversation
 from notifier.vocabulary import Channel, EmailMessage, Envelope, Message
 
@@ -37,39 +37,6 @@ _ADDRESS = re.compile(r"[^\s<>\x00-\x1f\x7f@]+@[^\s<>\x00-\x1f\x7f@]+")
 _PLAIN_REFERENCE = re.compile(r"[0-9A-Za-z_.-]{1,90}")
 _REFERENCE_PLACE = "{reference}"
 _TEMPLATES_KEPT = 32
-
-
-class Security(StrEnum):
-    """How the connection is protected: not at all, from the first byte, or from STARTTLS on."""
-
-    NONE = "none"
-    TLS = "tls"
-    STARTTLS = "starttls"
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpSettings:
-    """`[smtp]`: the relay.
-
-    `return_path` is where reports about undelivered mail go; `{reference}` in it is replaced by the delivery's
-    reference (`bounces+{reference}@police.example`), empty means the sender. `ca_file` holds the certificates of an
-    authority of one's own that signed the relay's; empty means the authorities this machine trusts. `hello_name` is
-    how we introduce ourselves; empty means this machine's name. A connection is closed after
-    `messages_per_connection`.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 25
-    security: Security = Security.STARTTLS
-    username: str = ""
-    password: str = ""
-    ca_file: str = ""
-    hello_name: str = ""
-    return_path: str = ""
-    connections: int = 4
-    messages_per_connection: int = 1000
-    group_size: int = 100
-    timeout_s: float = 60.0
 
 
 @dataclass(slots=True)

@@ -8,7 +8,6 @@ import asyncio
 import logging
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -44,6 +43,7 @@ from notifier.providers.base import (
 )
 from notifier.providers.personal import Blanks
 from notifier.providers.rounds import Round
+from notifier.providers.settings import TwilioSettings
 from notifier.vocabulary import Channel, Envelope, Message, SmsMessage
 
 # What Twilio's error codes mean for us; a code not listed is judged by the status of the answer.
@@ -77,27 +77,6 @@ _LOOKED_AT = 50
 
 # How Twilio shall repeat a callback that we did not take: five times, whatever went wrong. Not part of the signature.
 _CALLBACK_RETRIES = "#rc=5&rp=all"
-
-
-@dataclass(frozen=True, slots=True)
-class TwilioSettings:
-    """`[twilio]`: the account.
-
-    `auth_token` signs the webhooks and, without an API key, opens the account; `shared_key` is the secret of the newer
-    signature, where it is switched on. `concurrency` is how many requests may be under way at once; `group_size` how
-    many messages are handed over under one intent.
-    """
-
-    account_sid: str = ""
-    auth_token: str = ""
-    api_key_sid: str = ""
-    api_key_secret: str = ""
-    shared_key: str = ""
-    base_url: str = "https://api.twilio.com"
-    timeout_s: float = 20.0
-    connect_timeout_s: float = 5.0
-    concurrency: int = 50
-    group_size: int = 100
 
 
 class Twilio:

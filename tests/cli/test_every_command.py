@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
+from notifier.bootstrap import CARRIERS, ERASING, carrier
 from notifier.cli import CHAPTERS, Contents, app
 
 # These run until they are stopped and have no result; what they do is logged as JSON.
@@ -50,17 +51,30 @@ def test_the_help_says_of_a_chapter_what_the_chapter_says_of_itself(name: str) -
     assert " ".join(said.split()) == CHAPTERS[name].about
 
 
-def test_the_help_loads_neither_database_nor_web_nor_provider() -> None:
-    code = (
-        "import sys; from notifier.cli import app\n"
-        "try: app(['--help'])\n"
-        "except SystemExit: pass\n"
-        "print({'sqlalchemy', 'fastapi', 'sendgrid', 'twilio', 'uvicorn', 'aiohttp'} & set(sys.modules))"
-    )
+@pytest.mark.parametrize(
+    ("what", "packages"),
+    [
+        (
+            "from notifier.cli import app",
+            {"sqlalchemy", "fastapi", "sendgrid", "twilio", "uvicorn", "aiohttp", "alembic"},
+        ),
+        (
+            "import notifier.cli.lists",
+            {"sendgrid", "twilio", "uvicorn", "aiohttp", "aiosmtplib", "alembic", "apscheduler"},
+        ),
+    ],
+)
+def test_a_command_loads_what_it_needs_and_no_more(what: str, packages: set[str]) -> None:
+    code = f"import sys; {what}; print({packages!r} & set(sys.modules))"
     done = subprocess.run(  # noqa: S603 - our own words
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     )
-    assert done.stdout.splitlines()[-1] == "set()"
+    assert done.stdout.strip() == "set()"
+
+
+def test_the_table_of_what_can_be_erased_says_what_the_providers_say() -> None:
+    said = {name: getattr(carrier(name), "erased_by", None) for name in CARRIERS}
+    assert {name: by for name, by in said.items() if by} == ERASING
 
 
 # Interrupts the process at the moment it imports the module named first, and then starts the command named next.

@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 import orjson
 
 from notifier.providers.base import REFERENCE_ARGUMENT, Provider, WebhookRequest
-from notifier.providers.sendgrid import SendGrid, SendGridSettings
-from notifier.providers.twilio import Twilio, TwilioSettings
+from notifier.providers.sendgrid import SendGrid
+from notifier.providers.settings import SendGridSettings, TwilioSettings
+from notifier.providers.twilio import Twilio
 from notifier.sandbox.accounts import Accounts
 from notifier.vocabulary import EventKind
 from tests.sandbox.letters import ACCOUNTS, VERIFICATION_KEY

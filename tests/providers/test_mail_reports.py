@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from notifier.providers.base import WebhookRequest
 from notifier.providers.mail_reports import read_mail, read_report
-from notifier.providers.sendgrid import SendGrid, SendGridSettings
+from notifier.providers.sendgrid import SendGrid
+from notifier.providers.settings import SendGridSettings
 from notifier.vocabulary import EventKind
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

@@ -8,7 +8,8 @@ import pytest
 
 from notifier.kit.errors import Invalid
 from notifier.providers.base import BadSignature, Permanent, WebhookRequest
-from notifier.providers.outbox import Outbox, OutboxSettings
+from notifier.providers.outbox import Outbox
+from notifier.providers.settings import OutboxSettings
 from notifier.vocabulary import Channel, Envelope
 from tests.sandbox.letters import EMAIL, SMS, emails, texts
 

@@ -6,7 +6,8 @@ import logging
 import pytest
 
 from notifier.providers.base import AccountTrouble, Ambiguous, Permanent, ProviderError, Temporary
-from notifier.providers.sendgrid import SendGrid, SendGridSettings, payload, refusal
+from notifier.providers.sendgrid import SendGrid, payload, refusal
+from notifier.providers.settings import SendGridSettings
 from notifier.vocabulary import Envelope
 from tests.sandbox.letters import ACCOUNTS, EMAIL, SMS, Scene, emails, scene
 

@@ -24,7 +24,8 @@ from notifier.providers.base import (
     Temporary,
     WebhookRequest,
 )
-from notifier.providers.smtp import Security, Smtp, SmtpSettings
+from notifier.providers.settings import Security, SmtpSettings
+from notifier.providers.smtp import Smtp
 from notifier.vocabulary import Envelope, EventKind
 from tests.providers.mailserver import DROP, SILENCE, MailServer, mail_server, usual
 from tests.sandbox.letters import EMAIL, SMS, emails

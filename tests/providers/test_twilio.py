@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from notifier.providers.base import AccountTrouble, Ambiguous, Permanent, ProviderError, Temporary
-from notifier.providers.twilio import REFUSALS, Twilio, TwilioSettings, refusal
+from notifier.providers.settings import TwilioSettings
+from notifier.providers.twilio import REFUSALS, Twilio, refusal
 from notifier.sandbox.behaviour import Behaviour, Dice
 from notifier.vocabulary import Envelope, EventKind
 from tests.sandbox.letters import ACCOUNTS, EMAIL, SMS, Scene, scene, texts

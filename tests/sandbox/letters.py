@@ -10,8 +10,9 @@ from typing import Any
 from aiohttp import ClientSession, web
 
 from notifier.providers.base import WebhookRequest
-from notifier.providers.sendgrid import SendGrid, SendGridSettings
-from notifier.providers.twilio import Twilio, TwilioSettings
+from notifier.providers.sendgrid import SendGrid
+from notifier.providers.settings import SendGridSettings, TwilioSettings
+from notifier.providers.twilio import Twilio
 from notifier.sandbox.accounts import Accounts, SandboxSettings, generate_signing_key
 from notifier.sandbox.behaviour import Behaviour
 from notifier.sandbox.server import Sandbox, serving

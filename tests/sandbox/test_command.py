@@ -11,7 +11,8 @@ import pytest
 
 from notifier.cli.sandbox import received, sandbox
 from notifier.kit.errors import Conflict
-from notifier.providers.sendgrid import SendGrid, SendGridSettings
+from notifier.providers.sendgrid import SendGrid
+from notifier.providers.settings import SendGridSettings
 from notifier.sandbox.accounts import SandboxSettings
 from notifier.sandbox.server import Sandbox, running
 from tests.sandbox.letters import ACCOUNTS, EMAIL, emails

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from notifier.providers.base import Ambiguous, Permanent, Receipt, Temporary
-from notifier.providers.smtp import Security, Smtp, SmtpSettings
+from notifier.providers.settings import Security, SmtpSettings
+from notifier.providers.smtp import Smtp
 from notifier.sandbox.accounts import SandboxSettings
 from notifier.sandbox.behaviour import Behaviour
 from notifier.sandbox.server import Sandbox, serving
