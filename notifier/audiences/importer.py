@@ -197,9 +197,13 @@ def _default_role(session: Session, started: Import) -> str:
     return DEFAULT_ROLE[Readers(readers)].value
 
 
+def removes_many(shown: Difference, settings: ImportSettings) -> bool:
+    """Whether an import would remove so many people that their number has to be confirmed."""
+    return shown.removed > shown.people_before * settings.removal_guard_percent / 100
+
+
 def _guard(shown: Difference, settings: ImportSettings, confirmed: int | None) -> None:
-    limit = shown.people_before * settings.removal_guard_percent / 100
-    if shown.removed > limit and confirmed != shown.removed:
+    if removes_many(shown, settings) and confirmed != shown.removed:
         raise Conflict(
             f"This would remove {shown.removed} of {shown.people_before} people, more than "
             f"{settings.removal_guard_percent:g} %. If that is right, say --confirm-removals {shown.removed}; if the "

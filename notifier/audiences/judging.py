@@ -196,7 +196,8 @@ def _split(name: str) -> tuple[str, str]:
 def _name(text: str, column: Column, findings: list[Finding]) -> str:
     text = text.strip() if text.isprintable() else _clean(text)
     if _NO_NAME.search(text):
-        findings.append(Finding(column, text[:MAX_NAME], Reason.NO_NAME_TEXT))
+        reason = Reason.FORMULA if text.startswith("=") else Reason.NO_NAME_TEXT
+        findings.append(Finding(column, text[:MAX_NAME], reason))
         return ""
     if len(text) > MAX_NAME:
         findings.append(Finding(column, text[:MAX_NAME], Reason.TEXT_TOO_LONG))

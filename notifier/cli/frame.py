@@ -47,7 +47,9 @@ def print_json(data: object) -> None:
 
 def print_table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
     """Print a table for people."""
-    table = Table(title=title, title_justify="left", title_style="bold")
+    # A title of the table itself would be broken to the width of its columns.
+    paper.print(_shown(title), style="bold", markup=False)
+    table = Table()
     for column in columns:
         table.add_column(column)
     for row in rows:

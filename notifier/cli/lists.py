@@ -127,32 +127,24 @@ def import_(
         waiting = _waiting(opened, upload) if apply else None
         import_id, shown = waiting or show_import(opened, upload, actor=actor)
         if not as_json:
-            _print_difference(upload, shown)
+            _print_difference(upload, shown, opened.settings.lists)
         if apply:
-            with opened.database.transaction() as session:
-                importer.carry_out(
-                    session,
-                    import_id,
-                    opened.settings.lists,
-                    actor=actor,
-                    now=opened.clock(),
-                    confirmed_removals=confirm_removals,
-                )
-                detail = {"import": import_id}
-                audit.record(
-                    session,
-                    actor=actor,
-                    action="list.imported",
-                    subject=f"list {code}",
-                    at=opened.clock(),
-                    detail=detail,
-                )
+            _carry_out(opened, code, import_id, actor=actor, confirmed_removals=confirm_removals)
     if as_json:
         print_json({"list": code, "import": import_id, "applied": apply, **shown.as_counts()})
     elif apply:
         say("Done: the list is now as shown.")
     else:
         say("Nothing has changed yet; the same command with --apply carries this out.")
+
+
+def _carry_out(opened: House, code: str, import_id: int, *, actor: str, confirmed_removals: int | None) -> None:
+    with progress() as bar, opened.database.transaction() as session:
+        bar.add_task("Carrying out", total=None)
+        settings, now = opened.settings.lists, opened.clock()
+        importer.carry_out(session, import_id, settings, actor=actor, now=now, confirmed_removals=confirmed_removals)
+        subject, detail = f"list {code}", {"import": import_id}
+        audit.record(session, actor=actor, action="list.imported", subject=subject, at=now, detail=detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,13 +247,28 @@ def _mapping(options: list[str]) -> dict[str, str]:
     return {theirs.strip(): ours.strip() for theirs, _, ours in pairs}
 
 
-def _print_difference(upload: Upload, shown: Difference) -> None:
+def _print_difference(upload: Upload, shown: Difference, settings: importer.ImportSettings) -> None:
     counts = shown.as_counts()
     fields = counts.pop("fields")
     title = f"What {upload.file.name} changes in {upload.code}"
     print_table(title, ["what", "how many"], [[name.replace("_", " "), number] for name, number in counts.items()])
     if fields:
         say("Changed fields: " + ", ".join(f"{name} {number}" for name, number in fields.items()))
+    if shown.left_alone:
+        say(
+            f"Left alone ({shown.left_alone}): the owner of an address wants no messages, left this list or was "
+            "erased; an upload does not undo that."
+        )
+    if shown.refused or shown.rewritten:
+        say(
+            "Which rows were refused or rewritten, and why: "
+            f"notifier lists verdicts {upload.code} --out verdicts.csv --as EMAIL"
+        )
+    if importer.removes_many(shown, settings):
+        say(
+            f"{shown.removed} of {shown.people_before} people would be removed: --apply asks for "
+            f"--confirm-removals {shown.removed} too."
+        )
 
 
 @app.command()

@@ -1,18 +1,20 @@
 """`notifier suppressions`: addresses that may not be written to, whatever any list says."""
 
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.progress import Progress
 from sqlalchemy.orm import Session
 
 from notifier.accounts import audit, users
 from notifier.audiences import suppressions
 from notifier.audiences.forgetting import read_address
-from notifier.audiences.reading import open_sheet
-from notifier.cli.frame import ActorOption, JsonFlag, LookerOption, print_json, print_table, tell
+from notifier.audiences.reading import Sheet, open_sheet
+from notifier.cli.frame import ActorOption, JsonFlag, LookerOption, print_json, print_table, progress, tell
 from notifier.cli.opening import house, look
 from notifier.cli.recipients import CountryOption
 from notifier.kit.errors import Conflict
@@ -22,6 +24,8 @@ from notifier.reports.words import masked
 from notifier.vocabulary import Channel, SuppressionReason
 
 app = typer.Typer(help="Addresses that may not be written to, whatever any list says.", no_args_is_help=True)
+# How often the progress bar moves, in rows.
+_EVERY = 500
 AddressArgument = Annotated[str, typer.Argument(help="An email address or a mobile number.")]
 
 
@@ -111,12 +115,17 @@ def import_(
     """Take over the suppressions of another system."""
     if reason is SuppressionReason.ERASED:
         raise Conflict("An erasure is more than a suppression; use `notifier recipients forget`")
-    with house() as opened, open_sheet(file) as sheet, opened.database.transaction() as session:
+    with (
+        house() as opened,
+        open_sheet(file) as sheet,
+        progress() as bar,
+        opened.database.transaction() as session,
+    ):
         by = users.acting(session, actor, users.MAY_SEE_PEOPLE, "importing suppressions").email
         done = suppressions.take_over(
             session,
             opened.address_secret,
-            sheet,
+            replace(sheet, rows=_followed(sheet, bar, f"Reading {file.name}")),
             reason,
             country=country,
             source=f"file {file.name}"[:120],
@@ -138,9 +147,21 @@ def export(
     """Write every suppression to a CSV file: the address where it is known, else its keyed hash alone."""
     with house() as opened:
         look(opened, actor, action="suppressions.exported", subject="suppressions", doing="exporting suppressions")
-        with opened.database.reading() as session, whole_file(out) as file:
-            written = write_csv(file, suppressions.Listed._fields, suppressions.listed(session, None))
+        with opened.database.reading() as session, whole_file(out) as file, progress() as bar:
+            total = sum(suppressions.counts(session).values())
+            rows = bar.track(suppressions.listed(session, None), total=total, description=f"Writing {out.name}")
+            written = write_csv(file, suppressions.Listed._fields, rows)
     tell({"file": str(out), "suppressions": written}, f"Wrote {written} suppressions to {out}.", as_json=as_json)
+
+
+def _followed(sheet: Sheet, bar: Progress, description: str) -> Iterator[tuple[int, Sequence[str]]]:
+    """Give the rows of a sheet and show how far its file has been read."""
+    task = bar.add_task(description, total=sheet.size)
+    for number, cells in sheet.rows:
+        yield number, cells
+        if number % _EVERY == 0:
+            bar.update(task, completed=sheet.progress.read)
+    bar.update(task, completed=sheet.size or 0)
 
 
 def _masked(row: suppressions.Listed) -> str | None:

@@ -120,6 +120,7 @@ def test_a_mass_removal_is_carried_out_only_with_its_number(desk: Desk) -> None:
     desk.type("lists", "import", "northcote-high", "parents.csv", "--apply")
     (desk.folder / "few.csv").write_text("email\nnew@example.org\n")
     upload = ("lists", "import", "northcote-high", "few.csv", "--replace", "--apply")
+    assert "2 of 2 people would be removed: --apply asks for --confirm-removals 2 too." in desk.type(*upload[:-1])
     assert "--confirm-removals 2" in desk.type(*upload, code=1)
     desk.type(*upload, "--confirm-removals", "2")
 
@@ -198,3 +199,20 @@ def test_a_made_up_list_is_the_same_for_the_same_seed_and_can_be_imported(desk: 
     assert (desk.folder / "one.csv").read_bytes() == (desk.folder / "two.csv").read_bytes()
     assert desk.read("lists", "import", "northcote-high", "one.csv")["added"] == 50
     assert "no made-up people for 'XX'" in desk.type("lists", "sample", "--region", "XX", "--out", "x.csv", code=1)
+
+
+def test_what_is_shown_says_where_to_look_and_what_stays_as_it_is(desk: Desk) -> None:
+    upload = ("lists", "import", "northcote-high", "parents.csv")
+    shown = desk.type(*upload, "--apply")
+    assert "refused or rewritten, and why: notifier lists verdicts northcote-high" in shown
+    assert "Left alone" not in shown
+    desk.type("suppressions", "add", "maria@example.org", "--as", OFFICE)
+    assert "Left alone (1): the owner of an address wants no messages" in desk.type(*upload)
+
+
+def test_a_long_list_of_suppressions_is_taken_over_and_given_back_whole(desk: Desk) -> None:
+    rows = "".join(f"p{number}@example.org,0491 57{number:04}\n" for number in range(1_200))
+    (desk.folder / "old.csv").write_text(f"email,mobile\n{rows}")
+    done = desk.read("suppressions", "import", "old.csv", "--country", "AU", "--as", OFFICE)
+    assert done == {"new": 2_400, "known": 0, "unreadable": 0}
+    assert desk.read("suppressions", "export", "--out", "out.csv", "--as", OFFICE)["suppressions"] == 2_400
