@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from threading import Lock
 from typing import Any
 
 import orjson
@@ -37,6 +36,7 @@ from sqlalchemy.types import TypeDecorator
 
 from notifier.kit.errors import Invalid, NotifierError
 from notifier.kit.lifelines import LOST_AFTER_S, ours, tell_server
+from notifier.kit.turns import Rank, Turns
 
 # SQLite gives a rowid only to a column declared exactly INTEGER, which there holds 64 bits anyway.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
@@ -103,7 +103,7 @@ class Database:
     def __init__(self, url: str, *, lost_after_s: float = LOST_AFTER_S) -> None:
         self.engine = build_engine(url, lost_after_s=lost_after_s)
         # SQLite has one writer, and waits by sleeping and looking again; threads of one process can do better.
-        self._turn = Lock() if self.is_sqlite else None
+        self._turns = Turns() if self.is_sqlite else None
 
     @property
     def is_sqlite(self) -> bool:
@@ -113,8 +113,19 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open a session that is committed at the end, or rolled back if anything is raised."""
+        with self._transaction(Rank.ORDINARY) as session:
+            yield session
+
+    @contextmanager
+    def overtaking_transaction(self) -> Iterator[Session]:
+        """Open one for a person who waits for the answer: it goes before all that are waiting to write."""
+        with self._transaction(Rank.PERSON) as session:
+            yield session
+
+    @contextmanager
+    def _transaction(self, rank: Rank) -> Iterator[Session]:
         with (
-            self._my_turn(),
+            self._my_turn(rank),
             _reachable(self.engine),
             Session(self.engine, expire_on_commit=False) as session,
             session.begin(),
@@ -132,14 +143,14 @@ class Database:
             yield session
 
     @contextmanager
-    def _my_turn(self) -> Iterator[None]:
+    def _my_turn(self, rank: Rank) -> Iterator[None]:
         # Whoever waits longer than SQLite would goes on, and hears from SQLite what is wrong.
-        taken = self._turn is not None and self._turn.acquire(timeout=SQLITE_BUSY_TIMEOUT_S)
+        taken = self._turns is not None and self._turns.take(rank, SQLITE_BUSY_TIMEOUT_S)
         try:
             yield
         finally:
-            if taken and self._turn is not None:
-                self._turn.release()
+            if taken and self._turns is not None:
+                self._turns.hand_on()
 
     @contextmanager
     def changing(self) -> Iterator[Connection]:

@@ -1,16 +1,17 @@
-"""One writer for everything the web stores: posts that arrive together share one transaction.
+"""What the web stores: posts that arrive together share one transaction, and what people do goes before them.
 
 A provider posts tens of times a second, and a commit is a flush to disk. While one transaction is being committed the
 next posts gather, and all of them are answered when theirs is done: nobody is told 2xx before the commit. What people
-do (an opt-out, a choice) goes first, in rounds of its own, and never waits behind more than one round of events.
+do (an opt-out, a choice) has a writer of its own, which overtakes everything that waits to write.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -43,7 +44,7 @@ class _Act:
 
 
 class Intake:
-    """The writer: takes events and acts of people, and answers when they are committed."""
+    """The writers: they take events and acts of people, and answer when they are committed."""
 
     def __init__(
         self, database: Database, keyring: Keyring, clock: Clock, *, events_per_commit: int, waiting_max: int
@@ -53,83 +54,112 @@ class Intake:
         self._clock = clock
         self._events_per_commit = events_per_commit
         self._waiting_max = waiting_max
-        self._posts: deque[_Post] = deque()
-        self._acts: deque[_Act] = deque()
-        self._work = asyncio.Event()
-        self._loop: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._posts = _Line[_Post]("events")
+        self._acts = _Line[_Act]("people")
+        self._writers: list[asyncio.Task[None]] = []
         self.commits = 0
         self.stored = 0
 
     @property
     def waiting(self) -> int:
         """How many posts and acts are not committed yet."""
-        return len(self._posts) + len(self._acts)
+        return len(self._posts.waiting) + len(self._acts.waiting)
 
     def start(self) -> None:
         """Begin to write; call inside the running event loop."""
-        self._loop = asyncio.create_task(self._run(), name="intake")
+        self._writers = [
+            asyncio.create_task(self._acts.serve(self._next_acts, self._do), name="intake of acts"),
+            asyncio.create_task(self._posts.serve(self._next_posts, self._store), name="intake of events"),
+        ]
 
     async def stop(self) -> None:
         """Write what is waiting, then end."""
-        self._stopping = True
-        self._work.set()
-        if self._loop is not None:
-            await self._loop
+        self._acts.end()
+        self._posts.end()
+        await asyncio.gather(*self._writers)
 
     async def store(self, events: Sequence[Event]) -> None:
         """Store events; return once they are committed. Raises Busy if too many posts are waiting."""
-        if len(self._posts) >= self._waiting_max:
+        if len(self._posts.waiting) >= self._waiting_max:
             raise Busy
         post = _Post(events, asyncio.get_running_loop().create_future())
-        self._posts.append(post)
-        self._work.set()
+        self._posts.add(post)
         await post.answer
 
     async def act(self, verb: Verb[T]) -> T:
         """Do what a person asked for; return the result once it is committed, or raise the refusal."""
         act = _Act(verb, asyncio.get_running_loop().create_future())
-        self._acts.append(act)
-        self._work.set()
+        self._acts.add(act)
         result: T = await act.answer
         return result
 
-    async def _run(self) -> None:
-        while not self._stopping or self.waiting:
-            await self._work.wait()
-            acts, posts = self._next_round()
-            if not self.waiting and not self._stopping:
-                self._work.clear()
-            try:
-                await asyncio.to_thread(self._commit, acts, posts)
-            except Exception as failure:  # noqa: BLE001 - whoever is waiting must hear of it, and the writer must go on
-                _answer([*acts, *posts], failure)
-            else:
-                _answer([*acts, *posts], None)
+    def _next_acts(self) -> list[_Act]:
+        acts = list(self._acts.waiting)
+        self._acts.waiting.clear()
+        return acts
 
-    def _next_round(self) -> tuple[list[_Act], list[_Post]]:
-        """Return what people ask for, alone; where nobody does, the posts one transaction has room for."""
-        if self._acts:
-            acts = list(self._acts)
-            self._acts.clear()
-            return acts, []
+    def _next_posts(self) -> list[_Post]:
+        """Return the posts one transaction has room for."""
         posts: list[_Post] = []
-        room = self._events_per_commit
-        while self._posts and (not posts or len(self._posts[0].events) <= room):
-            post = self._posts.popleft()
+        waiting, room = self._posts.waiting, self._events_per_commit
+        while waiting and (not posts or len(waiting[0].events) <= room):
+            post = waiting.popleft()
             room -= len(post.events)
             posts.append(post)
-        return [], posts
+        return posts
 
-    def _commit(self, acts: Sequence[_Act], posts: Sequence[_Post]) -> None:
+    def _do(self, acts: Sequence[_Act]) -> None:
         now = self._clock()
-        with self._database.transaction() as session:
+        with self._database.overtaking_transaction() as session:
             for act in acts:
                 _try(act, session, now)
+        self.commits += 1
+
+    def _store(self, posts: Sequence[_Post]) -> None:
+        now = self._clock()
+        with self._database.transaction() as session:
             events = [event for post in posts for event in post.events]
             stored = inbox.store(session, events, keyring=self._keyring, now=now)
         self.commits += 1
         self.stored += stored
+
+
+W = TypeVar("W", _Post, _Act)
+
+
+class _Line(Generic[W]):
+    """What waits for one writer, and the thread it writes in: no other work of the process stands before it there."""
+
+    def __init__(self, name: str) -> None:
+        self.waiting: deque[W] = deque()
+        self._something = asyncio.Event()
+        self._ending = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"intake-{name}")
+
+    def add(self, one: W) -> None:
+        self.waiting.append(one)
+        self._something.set()
+
+    def end(self) -> None:
+        self._ending = True
+        self._something.set()
+
+    async def serve(self, take: Callable[[], list[W]], write: Callable[[Sequence[W]], None]) -> None:
+        """Write round after round; whoever waits for one hears of it, and a failure never ends the writer."""
+        with self._thread:
+            while not self._ending or self.waiting:
+                await self._something.wait()
+                if not self.waiting:
+                    if not self._ending:
+                        self._something.clear()
+                    continue
+                some = take()
+                try:
+                    await asyncio.get_running_loop().run_in_executor(self._thread, write, some)
+                except Exception as failure:  # noqa: BLE001 - whoever is waiting must hear of it
+                    _answer(some, failure)
+                else:
+                    _answer(some, None)
 
 
 def _try(act: _Act, session: Session, now: datetime) -> None:

