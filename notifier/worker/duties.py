@@ -5,6 +5,8 @@ back.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -19,7 +21,7 @@ from notifier.delivery import calls, canary, control, counts, guards, planner, q
 from notifier.delivery.filling import Unfilled
 from notifier.delivery.models import Wave
 from notifier.delivery.planner import Planned
-from notifier.delivery.variants import Press
+from notifier.delivery.variants import Drafts, NotRendered, Press
 from notifier.kit.errors import NotifierError
 from notifier.tracking import apply, retention
 from notifier.worker import recurrence
@@ -29,6 +31,8 @@ log = structlog.get_logger("notifier.scheduler")
 
 # How many provider events are applied in one transaction.
 EVENTS_AT_ONCE = 3_000
+# How many batches are counted in one transaction: few, because people wait for it.
+_COUNTED_AT_ONCE = 50
 # How long what a campaign is made from is believed to be what was approved.
 _LOOK_AGAIN = timedelta(seconds=1)
 
@@ -36,20 +40,41 @@ _LOOK_AGAIN = timedelta(seconds=1)
 def plan_due(engine: Engine) -> int:
     """Plan every due wave, the most urgent first, slice by slice; return how many deliveries were written."""
     planned = 0
-    approved = _Approved(engine)
+    drafts = Drafts()
+    approved = _Approved(engine, drafts)
     unfilled: dict[int, Mapping[int, Unfilled]] = {}
     grace = timedelta(seconds=engine.planning.grace_s)
     with engine.database.transaction() as session:
         waves.hold_missed(session, now=engine.clock(), grace=grace)
-    while True:
-        with engine.database.transaction() as session:
-            wave = waves.next_due(session, now=engine.clock())
-            if wave is None:
-                return planned
-            done = _plan_slice(session, wave, engine, approved, unfilled.get(wave.id, {}))
+    while _look_ahead(engine, approved):
+        try:
+            with engine.database.transaction() as session:
+                wave = waves.next_due(session, now=engine.clock())
+                if wave is None:
+                    return planned
+                done = _plan_slice(session, wave, engine, approved, unfilled.get(wave.id, {}))
+        except NotRendered:
+            drafts.render()
+            continue
         # What a slice left unfilled is known once it is committed.
         planned += done.deliveries if done else 0
         unfilled[wave.id] = done.unfilled if done else {}
+    return planned
+
+
+def _look_ahead(engine: Engine, approved: "_Approved") -> bool:
+    """Whether anything is due; what it is made from is read and held against its approval before anybody writes."""
+    if approved.is_fresh():
+        return True
+    with engine.database.reading() as session:
+        wave = waves.next_due(session, now=engine.clock())
+        if wave is None:
+            return False
+        campaign = lifecycle.find(session, wave.campaign_id)
+    # What is wrong with it is said by the slice, which can hold the campaign.
+    with suppress(NotifierError):
+        approved.of(campaign)
+    return True
 
 
 def take_over(engine: Engine) -> int:
@@ -99,7 +124,7 @@ def count(engine: Engine) -> int:
     counted = 0
     while True:
         with engine.database.transaction() as session:
-            some = counts.refresh(session) + calls.count(session)
+            some = counts.refresh(session, limit=_COUNTED_AT_ONCE) + calls.count(session)
         counted += some
         if some == 0:
             return counted
@@ -122,15 +147,21 @@ class _Approved:
     A slice takes less time than looking at every file. In between the words are those that were found to be approved.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, drafts: Drafts | None = None) -> None:
         self._engine = engine
+        self._drafts = drafts
         self._seen: dict[int, tuple[datetime, Press, Audience]] = {}
+
+    def is_fresh(self) -> bool:
+        """Whether the latest look was a moment ago, so that the next slice need not look."""
+        latest = max((when for when, _, _ in self._seen.values()), default=None)
+        return latest is not None and self._engine.clock() - latest < _LOOK_AGAIN / 2
 
     def of(self, campaign: Campaign) -> tuple[Press, Audience]:
         """Return what a campaign is made from, and for whom. Raises NotWhatWasApproved."""
         now, seen = self._engine.clock(), self._seen.get(campaign.id)
         if seen is None or now - seen[0] >= _LOOK_AGAIN:
-            press = self._engine.press()
+            press = replace(self._engine.press(), drafts=self._drafts)
             seen = now, press, press.papers.audience(campaign.audience)
             _check_approval(campaign, press, self._engine)
             self._seen[campaign.id] = seen
