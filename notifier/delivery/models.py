@@ -127,6 +127,9 @@ class Delivery(Base):
             sqlite_where=text("batch_id IS NULL"),
             postgresql_where=text("batch_id IS NULL"),
         ),
+        # A delivery changes three times in its life, and no index is about what changes. With room beside it in its
+        # page PostgreSQL writes the new version there and no index entry at all: a third to a quarter of the time.
+        {"postgresql_with": {"fillfactor": 50}},
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)

@@ -23,7 +23,7 @@ class WebSettings:
     port: int = 8025
     webhook_max_bytes: int = 4_194_304
     form_max_bytes: int = 65_536
-    events_per_commit: int = 1_000
+    events_per_commit: int = 2_000
     waiting_max: int = 5_000
     inbox_lag_s: int = 300
     queue_lag_s: int = 300

@@ -62,7 +62,7 @@ class TickSettings:
 
     plan_s: float = 0.25
     take_over_s: float = 5.0
-    apply_s: float = 0.5
+    apply_s: float = 0.25
     finish_s: float = 1.0
     settle_s: float = 5.0
     watch_s: float = 2.0
