@@ -10,13 +10,16 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
     ColumnElement,
+    Integer,
     ScalarSelect,
     Select,
     Subquery,
     Text,
     and_,
+    bindparam,
     case,
     cast,
     exists,
@@ -93,10 +96,15 @@ def _ids(session: Session, audience: Audience, codes: Sequence[str]) -> set[int]
 
 def slice_end(session: Session, channel: Channel, after: int, size: int) -> int | None:
     """Return the last address id of the next slice of up to `size` addresses, or None if there is no address left."""
-    ahead = select(Address.id).where(Address.channel == channel.value, Address.id > after).order_by(Address.id)
-    return session.scalar(ahead.offset(size - 1).limit(1)) or session.scalar(
-        select(func.max(Address.id)).where(Address.channel == channel.value, Address.id > after)
+    within = {"on_channel": channel.value, "after_address": after}
+    return (
+        perform(session, _SLICE_END, **within, so_many=size - 1).scalar() or perform(session, _LAST, **within).scalar()
     )
+
+
+_ahead = (Address.channel == bindparam("on_channel"), Address.id > bindparam("after_address", type_=BigInteger))
+_SLICE_END = select(Address.id).where(*_ahead).order_by(Address.id).offset(bindparam("so_many", type_=Integer)).limit(1)
+_LAST = select(func.max(Address.id)).where(*_ahead)
 
 
 def members(

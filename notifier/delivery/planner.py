@@ -19,6 +19,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    Dialect,
     Insert,
     Integer,
     MetaData,
@@ -48,7 +49,7 @@ from notifier.delivery.models import Delivery, Wave
 from notifier.delivery.status import DeliveryStatus
 from notifier.delivery.variants import Pair, Press, resolve, routes
 from notifier.delivery.waves import WaveStatus
-from notifier.kit.db import UtcDateTime
+from notifier.kit.db import UtcDateTime, perform, plain_rows
 from notifier.vocabulary import Channel, ChannelPolicy, HoldBackReason
 
 # The slice of an audience that is being planned. It lives only inside the transaction, and is in order: what is alike
@@ -65,6 +66,8 @@ _slice = Table(
     Column("list_ids", Text),
     Column("hold_back", String(60)),
     prefixes=["TEMPORARY"],
+    # A row that is only deleted goes on standing in the way there.
+    postgresql_on_commit="DELETE ROWS",
 )
 _COLUMNS = [column.name for column in _slice.columns if not column.primary_key]
 
@@ -79,6 +82,8 @@ _seating = Table(
     Column("first_batch", BigInteger),
     Column("following", BigInteger),
     prefixes=["TEMPORARY"],
+    # A row that is only deleted goes on standing in the way there.
+    postgresql_on_commit="DELETE ROWS",
 )
 
 # What a question leaves open.
@@ -170,7 +175,7 @@ def plan_slice(
     resolve(session, campaign, channel, [one.pair for one in found], press=press, now=now)
     left = _write(session, wave, campaign, channel, found, settings.batch_size(channel), unfilled)
     planned = sum(one.everybody for one in found)
-    session.execute(_slice.delete())
+    perform(session, _EMPTY[_slice.name])
     _mark(session, wave, channel=channel, through=through, planned=planned)
     return Planned(channel, planned, left, finished=False)
 
@@ -223,8 +228,7 @@ def _fill_slice(
     session: Session, wave: Wave, channel: Channel, members: Select[Any], room: int | None, bounds: Mapping[str, Any]
 ) -> None:
     """Put the slice into the temporary table, leaving out whom an earlier wave of this round has already planned."""
-    session.execute(CreateTable(_slice, if_not_exists=True))
-    session.execute(_slice.delete())
+    _make_ready(session, _slice)
     chosen = members.order_by(None).subquery()
     wanted = select(*[chosen.c[name] for name in _COLUMNS]).where(*_within(wave.scope, chosen))
     if _is_later_wave(session, wave):
@@ -241,22 +245,29 @@ def _fill_slice(
     # Alike next to each other, and those held back behind them: then a place says which batch, and nobody counts rows.
     columns = wanted.selected_columns
     order = (columns.wanted_language, columns.region, columns.hold_back.is_not(None), columns.address_id)
-    session.execute(insert(_slice).from_select(_COLUMNS, wanted.order_by(*order)), bounds)
+    perform(session, insert(_slice).from_select(_COLUMNS, wanted.order_by(*order)), **bounds)
+
+
+def _make_ready(session: Session, table: Table) -> None:
+    """Make a temporary table, unless this connection has it, and empty it."""
+    connection = session.connection()
+    connection.exec_driver_sql(_made(table, connection.dialect))
+    perform(session, _EMPTY[table.name])
+
+
+@lru_cache(maxsize=8)
+def _made(table: Table, dialect: Dialect) -> str:
+    return str(CreateTable(table, if_not_exists=True).compile(dialect=dialect))
 
 
 def _is_later_wave(session: Session, wave: Wave) -> bool:
-    earlier = select(Wave.id).where(
-        Wave.campaign_id == wave.campaign_id, Wave.occurrence == wave.occurrence, Wave.id != wave.id
-    )
-    return session.scalar(earlier.limit(1)) is not None
+    earlier = {"the_campaign": wave.campaign_id, "the_occurrence": wave.occurrence, "the_wave": wave.id}
+    return perform(session, _OTHER_WAVE, **earlier).first() is not None
 
 
 def _alike(session: Session) -> list[_Alike]:
     """Return what stands next to each other in the slice."""
-    free = func.count(case((_slice.c.hold_back.is_(None), 1)))
-    group = (_slice.c.wanted_language, _slice.c.region)
-    rows = session.execute(select(*group, func.min(_slice.c.place), func.count(), free).group_by(*group))
-    return [_Alike((wanted, region), *numbers) for wanted, region, *numbers in rows]
+    return [_Alike((wanted, region), *numbers) for wanted, region, *numbers in plain_rows(session, _GROUPS)]
 
 
 def _write(
@@ -275,11 +286,18 @@ def _write(
         if (variant_id := variants[one.pair]) is not None and one.free:
             amounts[variant_id] += one.free
     filled = fill(session, wave, campaign, channel, size, amounts, unfilled)
-    session.execute(CreateTable(_seating, if_not_exists=True))
-    session.execute(_seating.delete())
+    _make_ready(session, _seating)
     if found:
-        session.execute(insert(_seating), list(_seats(found, variants, filled)))
-        session.execute(_deliveries(wave, campaign, channel, size))
+        session.connection().execute(insert(_seating), list(_seats(found, variants, filled)))
+        perform(
+            session,
+            _DELIVERIES,
+            the_campaign=campaign.id,
+            the_occurrence=wave.occurrence,
+            the_wave=wave.id,
+            on_channel=channel.value,
+            the_size=size,
+        )
     return filled.unfilled
 
 
@@ -305,17 +323,17 @@ def _seats(
         }
 
 
-def _deliveries(wave: Wave, campaign: Campaign, channel: Channel, size: int) -> Insert:
+def _deliveries() -> Insert:
     """Return the INSERT of the deliveries of the slice."""
     seat = and_(_seating.c.wanted == _slice.c.wanted_language, _seating.c.region == _slice.c.region)
     goes = and_(_slice.c.hold_back.is_(None), _seating.c.variant_id.is_not(None))
-    which = (_slice.c.place + _seating.c.begin) // literal(size, Integer)
+    which = (_slice.c.place + _seating.c.begin) // bindparam("the_size", type_=Integer)
     no_content = case((_seating.c.variant_id.is_(None), literal(HoldBackReason.NO_CONTENT.value)))
     row: dict[str, ColumnElement[Any]] = {
-        "campaign_id": literal(campaign.id),
-        "occurrence": literal(wave.occurrence),
-        "wave_id": literal(wave.id),
-        "channel": literal(channel.value),
+        "campaign_id": bindparam("the_campaign", type_=BigInteger),
+        "occurrence": bindparam("the_occurrence", type_=Integer),
+        "wave_id": bindparam("the_wave", type_=BigInteger),
+        "channel": bindparam("on_channel", type_=String),
         "address_id": _slice.c.address_id,
         "destination": _slice.c.destination,
         "given_name": _slice.c.given_name,
@@ -335,13 +353,39 @@ def _mark(
     session: Session, wave: Wave, *, channel: Channel, through: int, planned: int = 0, finished: bool = False
 ) -> None:
     """Remember how far the wave is planned, in the same transaction as the deliveries themselves."""
-    session.execute(
-        update(Wave)
-        .where(Wave.id == wave.id)
-        .values(
-            channel=channel,
-            planned_through=through,
-            planned=Wave.planned + planned,
-            status=WaveStatus.PLANNED if finished else WaveStatus.PENDING,
-        )
+    perform(
+        session,
+        _MARK,
+        the_wave=wave.id,
+        at_channel=channel.value,
+        through=through,
+        more=planned,
+        to=WaveStatus.PLANNED if finished else WaveStatus.PENDING,
     )
+
+
+# What every slice asks and says, put together once.
+_EMPTY = {table.name: table.delete() for table in (_slice, _seating)}
+_group = (_slice.c.wanted_language, _slice.c.region)
+_free = func.count(case((_slice.c.hold_back.is_(None), 1)))
+_GROUPS = select(*_group, func.min(_slice.c.place), func.count(), _free).group_by(*_group)
+_DELIVERIES = _deliveries()
+_OTHER_WAVE = (
+    select(Wave.id)
+    .where(
+        Wave.campaign_id == bindparam("the_campaign"),
+        Wave.occurrence == bindparam("the_occurrence"),
+        Wave.id != bindparam("the_wave"),
+    )
+    .limit(1)
+)
+_MARK = (
+    update(Wave)
+    .where(Wave.id == bindparam("the_wave"))
+    .values(
+        channel=bindparam("at_channel"),
+        planned_through=bindparam("through"),
+        planned=Wave.planned + bindparam("more", type_=Integer),
+        status=bindparam("to"),
+    )
+)

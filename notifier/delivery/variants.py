@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from notifier.campaigns import options
@@ -24,6 +24,7 @@ from notifier.content.library import Advisory
 from notifier.content.pinned import official_page
 from notifier.content.render import RenderContext, Renderer
 from notifier.delivery.models import Variant, VariantRoute
+from notifier.kit.db import plain_rows
 from notifier.kit.errors import NotFound
 from notifier.vocabulary import Channel, EmailMessage, Message, Readers, SmsMessage
 
@@ -86,12 +87,13 @@ class Press:
 
 def routes(session: Session, campaign_id: int, channel: Channel) -> dict[Pair, int | None]:
     """Return the pairs already resolved, with their variant (None: no document serves them)."""
-    rows = session.execute(
-        select(VariantRoute.wanted, VariantRoute.region, VariantRoute.variant_id).where(
-            VariantRoute.campaign_id == campaign_id, VariantRoute.channel == channel
-        )
-    )
+    rows = plain_rows(session, _ROUTES, the_campaign=campaign_id, on_channel=channel.value)
     return {(wanted, region): variant_id for wanted, region, variant_id in rows}
+
+
+_ROUTES = select(VariantRoute.wanted, VariantRoute.region, VariantRoute.variant_id).where(
+    VariantRoute.campaign_id == bindparam("the_campaign"), VariantRoute.channel == bindparam("on_channel")
+)
 
 
 def resolve(
