@@ -11,6 +11,8 @@ from notifier.bench.comparison import compare
 from notifier.bench.neighbours import Neighbours
 from notifier.bench.people import WITNESS, approved_campaign
 from notifier.bootstrap import House
+from notifier.campaigns.lifecycle import CampaignStatus
+from notifier.campaigns.models import Campaign
 from notifier.delivery.models import Attempt, Delivery, Wave
 from notifier.delivery.status import DeliveryStatus
 from notifier.kit.db import DatabaseUnavailable
@@ -24,7 +26,10 @@ _WITNESS_EVERY_S = 6.0
 
 @dataclass
 class Outcome:
-    """What came of it. `asked_of_provider` says how many calls ended in doubt, by what the proof said."""
+    """What came of it. `asked_of_provider` says how many calls ended in doubt, by what the proof said.
+
+    `held` is why the campaign waits for a person, if it does: then nothing more would come.
+    """
 
     database: str
     recipients: int
@@ -36,6 +41,7 @@ class Outcome:
     received: int = 0
     asked_of_provider: dict[str, int] = field(default_factory=dict)
     mishap: str = ""
+    held: str = ""
     open_deliveries: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -63,6 +69,9 @@ def settle_down(neighbours: Neighbours, opened: House, outcome: Outcome, campaig
     deadline = time.monotonic() + PATIENCE_S
     witnessed = time.monotonic()
     while time.monotonic() < deadline and not _has_settled(opened, campaigns):
+        outcome.held = why_held(opened, campaign)
+        if outcome.held:
+            break
         start_again(neighbours, outcome)
         if time.monotonic() - witnessed > _WITNESS_EVERY_S:
             campaigns.append(approved_campaign(opened, ChannelPolicy.EMAIL, audience=WITNESS))
@@ -86,6 +95,15 @@ def open_deliveries(session: Session, campaign: int) -> dict[str, int]:
         .group_by(Delivery.status)
     )
     return dict(rows.all())
+
+
+def why_held(opened: House, campaign: int) -> str:
+    """Return why a campaign waits for a person, nothing if it does not."""
+    with opened.database.reading() as session:
+        status, reason = session.execute(
+            select(Campaign.status, Campaign.status_reason).where(Campaign.id == campaign)
+        ).one()
+    return (reason or "") if status == CampaignStatus.HELD else ""
 
 
 def _has_settled(opened: House, campaigns: list[int]) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from notifier.bench import mishaps
-from notifier.bench.aftermath import PATIENCE_S, Outcome, open_deliveries, settle_down, start_again
+from notifier.bench.aftermath import PATIENCE_S, Outcome, open_deliveries, settle_down, start_again, why_held
 from notifier.bench.ground import Ground, Kind, Workshop, ground
 from notifier.bench.neighbours import Neighbours
 from notifier.bench.people import (
@@ -162,4 +162,6 @@ class _Storm:
             with self.opened.database.reading() as session:
                 if DeliveryStatus.QUEUED not in open_deliveries(session, campaign_id):
                     return
+            if why_held(self.opened, campaign_id):
+                return
             time.sleep(0.3)

@@ -1,6 +1,7 @@
-"""What only a person can settle, and what waits for a person's yes: through the commands, on both databases."""
+"""What only a person can decide or settle: through the commands, on both databases."""
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -152,3 +153,33 @@ def test_the_rest_goes_when_a_person_says_so(office: Office, approved: Callable[
     shown = office.json("campaigns", "show", campaign)
     assert (shown["status"], shown["by_status"]) == ("sent", {"accepted": PEOPLE})
     assert "No part of campaign" in office.run("campaigns", "go-on", campaign, *OFFICER, expect=1)
+
+
+def test_an_audience_changed_after_approval_is_not_written_to(
+    office: Office, approved: Callable[..., int], tmp_path: Path
+) -> None:
+    audiences = tmp_path / "audiences"
+    shutil.copytree("audiences", audiences, ignore=shutil.ignore_patterns("samples"))
+    office.environment["NOTIFIER_FOLDERS_AUDIENCES"] = str(audiences)
+    campaign, relay = str(approved()), Relay()
+    with (audiences / "victoria-parents.toml").open("a", encoding="utf-8") as file:
+        file.write('excluded_lists = ["nobody"]\n')
+    go(office, relay)
+    shown = office.json("campaigns", "show", campaign)
+    assert (shown["status"], shown["planned"], relay.taken) == ("held", 0, [])
+    assert "What would be sent is not what was approved" in shown["status_reason"]
+    office.run("campaigns", "resume", campaign, *OFFICER)
+    go(office, relay)
+    assert (office.json("campaigns", "show", campaign)["status"], relay.taken) == ("held", [])
+
+
+def test_a_campaign_begun_too_late_waits_for_a_person(office: Office, approved: Callable[..., int]) -> None:
+    campaign, relay = str(approved()), Relay()
+    go(office, relay, later=timedelta(hours=2))
+    shown = office.json("campaigns", "show", campaign)
+    assert (shown["status"], relay.taken) == ("held", [])
+    assert [wave["status"] for wave in shown["waves"]] == ["held"]
+    office.run("campaigns", "resume", campaign, *OFFICER)
+    go(office, relay, duties.finish)
+    assert len(relay.taken) == PEOPLE
+    assert office.json("campaigns", "show", campaign)["status"] == "sent"
