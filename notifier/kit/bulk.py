@@ -39,9 +39,9 @@ _COUNTED = {"preserve_rowcount": True}
 _MOMENT_LENGTH = len("2026-11-23 09:00:00.000000")
 
 
-def moment_writer(session: Session) -> Callable[[datetime], str]:
-    """Return what writes a moment as this database reads it from text: in UTC, to the microsecond."""
-    return _moment_without_zone if _is_sqlite(session) else _moment_with_zone
+def moment_writer(dialect: str) -> Callable[[datetime], str]:
+    """Return what writes a moment as a database reads it from text: in UTC, to the microsecond."""
+    return _moment_without_zone if dialect == "sqlite" else _moment_with_zone
 
 
 # The events of one post share a few seconds.

@@ -123,11 +123,21 @@ class Database:
             yield session
 
     @contextmanager
-    def _transaction(self, rank: Rank) -> Iterator[Session]:
+    def repeatable_transaction(self) -> Iterator[Session]:
+        """Open one whose loss in a power cut does no harm, because what it did is then simply done again.
+
+        SQLite does not wait for the disk at its end. Whatever is committed after it, and waits, takes it along.
+        """
+        with self._transaction(Rank.ORDINARY, sqlite_synchronous="NORMAL") as session:
+            yield session
+
+    @contextmanager
+    def _transaction(self, rank: Rank, **options: str) -> Iterator[Session]:
+        engine = self.engine.execution_options(**options) if options else self.engine
         with (
             self._my_turn(rank),
-            _reachable(self.engine),
-            Session(self.engine, expire_on_commit=False) as session,
+            _reachable(engine),
+            Session(engine, expire_on_commit=False) as session,
             session.begin(),
         ):
             yield session
@@ -219,7 +229,10 @@ def _sqlite_engine(url: str) -> Engine:
     def _begin(connection: Connection) -> None:
         # A transaction that reads first and writes later could fail to get the write lock half-way; taking it at the
         # start makes the others wait instead.
-        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE"))
+        options = connection.get_execution_options()
+        # The connection is one of many that serve everybody in turn, so each transaction says it anew.
+        connection.exec_driver_sql(f"PRAGMA synchronous={options.get('sqlite_synchronous', 'FULL')}")
+        connection.exec_driver_sql(options.get("sqlite_begin", "BEGIN IMMEDIATE"))
 
     return engine
 

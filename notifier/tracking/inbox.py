@@ -7,6 +7,7 @@ provider's adapter has verified it before).
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import orjson
 from sqlalchemy.orm import Session
@@ -26,17 +27,35 @@ _PENDING = ("provider", "kind", "delivery_id", "occurred_at", "received_at", "co
 _Row = tuple[object, ...]
 
 
-def store(session: Session, events: Sequence[Event], *, keyring: Keyring, now: datetime) -> int:
+class Ready(NamedTuple):
+    """Events made ready to be stored: rows of the inbox, and for each what applying needs to know."""
+
+    kept: Sequence[_Row]
+    pending: Sequence[_Row]
+
+
+def ready(events: Sequence[Event], *, keyring: Keyring, now: datetime, dialect: str) -> Ready:
+    """Return events as rows. It takes as long as storing them, and nobody has to wait meanwhile."""
+    rows = _rows(events, keyring, now, dialect)
+    return Ready(rows, [_pending(row, event) for row, event in zip(rows, events, strict=True)])
+
+
+def put_away(session: Session, made: Ready) -> int:
     """Store the events that are not known yet, and note them to be applied; return how many that were."""
-    rows = _rows(session, events, keyring, now)
-    new = insert_new_rows(session, ProviderEvent, _KEPT, rows, key=_KEY)
-    insert_plain_rows(session, PendingEvent, _PENDING, [_pending(rows[place], events[place]) for place in new])
+    new = insert_new_rows(session, ProviderEvent, _KEPT, made.kept, key=_KEY)
+    pending = made.pending if len(new) == len(made.kept) else [made.pending[place] for place in new]
+    insert_plain_rows(session, PendingEvent, _PENDING, pending)
     return len(new)
+
+
+def store(session: Session, events: Sequence[Event], *, keyring: Keyring, now: datetime) -> int:
+    """Make events ready and put them away."""
+    return put_away(session, ready(events, keyring=keyring, now=now, dialect=session.get_bind().dialect.name))
 
 
 def remember(session: Session, event: Event, *, keyring: Keyring, now: datetime) -> bool:
     """Store an event that is acted on at once, by the caller; return whether it is new."""
-    rows = _rows(session, [event], keyring, now)
+    rows = _rows([event], keyring, now, session.get_bind().dialect.name)
     return len(insert_new_rows(session, ProviderEvent, _KEPT, rows, key=_KEY)) > 0
 
 
@@ -55,9 +74,9 @@ def _deliveries(events: Sequence[Event], keyring: Keyring) -> list[int | None]:
     return keyring.subjects(Purpose.DELIVERY, [event.reference or "" for event in events])
 
 
-def _rows(session: Session, events: Sequence[Event], keyring: Keyring, now: datetime) -> list[_Row]:
+def _rows(events: Sequence[Event], keyring: Keyring, now: datetime, dialect: str) -> list[_Row]:
     """Return the events as plain rows: the hot path, so every value is made once and nothing is looked up twice."""
-    write = moment_writer(session)
+    write = moment_writer(dialect)
     latest, received_at, dumps, option = now + _CLOCK_SKEW, write(now), orjson.dumps, orjson.OPT_NON_STR_KEYS
     return [
         (

@@ -116,10 +116,11 @@ class Intake:
         self.commits += 1
 
     def _store(self, posts: Sequence[_Post]) -> None:
-        now = self._clock()
+        events = [event for post in posts for event in post.events]
+        dialect = self._database.engine.dialect.name
+        made = inbox.ready(events, keyring=self._keyring, now=self._clock(), dialect=dialect)
         with self._database.transaction() as session:
-            events = [event for post in posts for event in post.events]
-            stored = inbox.store(session, events, keyring=self._keyring, now=now)
+            stored = inbox.put_away(session, made)
         self.commits += 1
         self.stored += stored
 

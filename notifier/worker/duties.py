@@ -32,7 +32,7 @@ log = structlog.get_logger("notifier.scheduler")
 # How many provider events are applied in one transaction.
 EVENTS_AT_ONCE = 3_000
 # How many batches are counted in one transaction: few, because people wait for it.
-_COUNTED_AT_ONCE = 50
+_COUNTED_AT_ONCE = 20
 # How long what a campaign is made from is believed to be what was approved.
 _LOOK_AGAIN = timedelta(seconds=1)
 
@@ -90,7 +90,7 @@ def apply_events(engine: Engine) -> int:
             return 0
     applied = 0
     while True:
-        with engine.database.transaction() as session:
+        with engine.database.repeatable_transaction() as session:
             some = apply.apply_pending(
                 session, address_secret=engine.address_secret, now=engine.clock(), limit=EVENTS_AT_ONCE
             )
@@ -123,7 +123,7 @@ def count(engine: Engine) -> int:
     """Keep the counts of what has come to rest, some batches at a time."""
     counted = 0
     while True:
-        with engine.database.transaction() as session:
+        with engine.database.repeatable_transaction() as session:
             some = counts.refresh(session, limit=_COUNTED_AT_ONCE) + calls.count(session)
         counted += some
         if some == 0:

@@ -15,7 +15,7 @@ SOME = Table("some_taken", MetaData(), Column("kind", String(20)), prefixes=["TE
 
 
 def rows(session: Session, now: datetime, *names: str) -> list[Row]:
-    moment = moment_writer(session)(now)
+    moment = moment_writer(session.get_bind().dialect.name)(now)
     return [("sendgrid", name, "delivered", moment, moment, '{"a": "\\\\t\\u00e9"}') for name in names]
 
 
@@ -49,7 +49,7 @@ def test_a_moment_written_as_text_is_the_same_moment(database: Database) -> None
 
 def test_the_first_rows_are_taken_in_order_and_each_once(database: Database, now: datetime) -> None:
     with database.transaction() as session:
-        moment = moment_writer(session)(now)
+        moment = moment_writer(session.get_bind().dialect.name)(now)
         given = [("sendgrid", kind, moment, moment) for kind in "abcde"]
         insert_plain_rows(session, PendingEvent, ("provider", "kind", "occurred_at", "received_at"), given)
         taken = []

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from notifier.accounts.models import User, UserRole
 from notifier.kit.db import Database, DatabaseUnavailable
@@ -51,3 +51,16 @@ def test_a_database_that_is_not_there_is_named_with_the_way_out() -> None:
 def test_another_kind_of_database_is_refused() -> None:
     with pytest.raises(Invalid, match="mysql"):
         Database("mysql://localhost/x")
+
+
+def test_a_transaction_waits_for_the_disk_unless_it_can_be_repeated(sqlite_url: str) -> None:
+    full, normal = 2, 1
+    database = Database(sqlite_url)
+    ask = text("PRAGMA synchronous")
+    with database.repeatable_transaction() as session:
+        assert session.scalar(ask) == normal
+    with database.transaction() as session:
+        assert session.scalar(ask) == full
+    with database.overtaking_transaction() as session:
+        assert session.scalar(ask) == full
+    database.close()
