@@ -5,7 +5,7 @@ the written rule decides (docs/audiences.md): the recipient's own choice, then t
 then that list's language, and "" lets the region decide. Nothing here writes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +26,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    union_all,
 )
 from sqlalchemy.orm import Session, aliased
 
@@ -205,28 +206,54 @@ def _members(
 
 
 def _grouped(audience: Audience, channel: Channel, list_ids: Sequence[int], after: Bound, through: Bound) -> Subquery:
-    """Group an audience's rows by address. A list the owner of the address has left counts for `any_list` alone."""
+    """Bring an audience's rows together by address. A list the owner of the address left counts for `any_list` alone.
+
+    Nearly every address stands on a single row, which needs no grouping: only those on several pay for it.
+    """
     address_id = permission.address_of(channel)
-    kept = case((ListChoice.list_id.is_(None), Subscription.list_id))
-    name = Subscription.given_name
-    query = (
-        select(
-            address_id.label("address_id"),
-            func.min(kept).label("first_list"),
-            func.max(kept).label("last_list"),
-            func.min(Subscription.list_id).label("any_list"),
-            func.min(name).label("given_name"),
-            and_(func.min(name) == func.max(name), func.count(name) == func.count()).label("name_agrees"),
-            func.min(Subscription.language).label("first_language"),
-            func.max(Subscription.language).label("last_language"),
-        )
-        .outerjoin(ListChoice, permission.left_list(channel))
-        .where(address_id > after, address_id <= through, *belongs(audience, list_ids))
+    within = (address_id > after, address_id <= through)
+    several = (
+        select(address_id.label("address_id"))
+        .where(*within)
         .group_by(address_id)
+        .having(func.count() > 1)
+        .subquery("several")
     )
-    if audience.excluded_lists:
-        query = query.where(~on_excluded_list(audience, channel))
-    return query.subquery("people")
+    is_one_of = several.c.address_id == address_id
+    kept = case((ListChoice.list_id.is_(None), Subscription.list_id))
+    name, language, list_id = Subscription.given_name, Subscription.language, Subscription.list_id
+    alone: dict[str, Any] = {
+        "address_id": address_id,
+        "first_list": kept,
+        "last_list": kept,
+        "any_list": list_id,
+        "given_name": name,
+        "name_agrees": name.is_not(None),
+        "first_language": language,
+        "last_language": language,
+    }
+    together: dict[str, Any] = {
+        "address_id": address_id,
+        "first_list": func.min(kept),
+        "last_list": func.max(kept),
+        "any_list": func.min(list_id),
+        "given_name": func.min(name),
+        "name_agrees": and_(func.min(name) == func.max(name), func.count(name) == func.count()),
+        "first_language": func.min(language),
+        "last_language": func.max(language),
+    }
+
+    def rows(columns: Mapping[str, Any]) -> Select[Any]:
+        query = (
+            select(*(column.label(label) for label, column in columns.items()))
+            .outerjoin(ListChoice, permission.left_list(channel))
+            .where(*within, *belongs(audience, list_ids))
+        )
+        return query.where(~on_excluded_list(audience, channel)) if audience.excluded_lists else query
+
+    single = rows(alone).outerjoin(several, is_one_of).where(several.c.address_id.is_(None))
+    grouped = rows(together).join(several, is_one_of).group_by(address_id)
+    return union_all(single, grouped).subquery("people")
 
 
 def belongs(audience: Audience, list_ids: Sequence[int]) -> list[ColumnElement[bool]]:
