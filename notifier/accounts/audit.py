@@ -26,6 +26,16 @@ def record(
     )
 
 
+def latest(session: Session, *, actor: str | None, subject: str | None, limit: int) -> list[AuditEntry]:
+    """Return the newest acts, newest first; of one actor, or about what begins with a subject, if either is given."""
+    acts = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
+    if actor is not None:
+        acts = acts.where(AuditEntry.actor == actor)
+    if subject is not None:
+        acts = acts.where(AuditEntry.subject.startswith(subject, autoescape=True))
+    return list(session.scalars(acts))
+
+
 def trail(session: Session, subject: str) -> list[AuditEntry]:
     """Return every act about one subject, oldest first."""
     return list(session.scalars(select(AuditEntry).where(AuditEntry.subject == subject).order_by(AuditEntry.id)))

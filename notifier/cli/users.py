@@ -1,13 +1,13 @@
 """`notifier users`: the people who may act."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from notifier.accounts import users
+from notifier.accounts import audit, users
 from notifier.accounts.models import UserRole
 from notifier.audiences import keepers
-from notifier.cli.frame import JsonFlag, print_json, print_table, tell
+from notifier.cli.frame import ActorOption, JsonFlag, print_json, print_table, tell
 from notifier.cli.opening import house
 
 app = typer.Typer(help="The people who may act.", no_args_is_help=True)
@@ -54,3 +54,34 @@ def show_all(*, as_json: JsonFlag = False) -> None:
         for row in rows
     ]
     print_table("Users", ["email", "name", "role", "lists"], lines)
+
+
+@app.command()
+def trail(
+    actor: ActorOption,
+    by: Annotated[str | None, typer.Option("--by", metavar="EMAIL", help="Only what this user did or saw.")] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Only what is about this, such as 'campaign 3' or 'list north'.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many, newest first.")] = 50,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the audit trail: who did or saw what, and when."""
+    with house() as opened, opened.database.reading() as session:
+        users.acting(session, actor, users.MAY_DRAFT, "reading the audit trail")
+        found = audit.latest(session, actor=by, subject=subject, limit=limit)
+    names = ["at", "actor", "action", "subject", "reason", "detail"]
+    rows = [{name: getattr(entry, name) for name in names} for entry in found]
+    if as_json:
+        print_json(rows)
+        return
+    lines = [
+        [f"{one['at']:%Y-%m-%d %H:%M}", one["actor"], one["action"], one["subject"], _in_words(one)] for one in rows
+    ]
+    print_table("Audit trail, newest first (UTC)", ["when", "who", "what", "about", "more"], lines)
+
+
+def _in_words(entry: dict[str, Any]) -> str:
+    said = [f"{name}: {value}" for name, value in entry["detail"].items()]
+    return "; ".join([*([entry["reason"]] if entry["reason"] else []), *said])

@@ -22,6 +22,8 @@ from notifier.vocabulary import Channel
 
 _EMAIL_VALID = timedelta(hours=48)
 _CODE_VALID = timedelta(minutes=30)
+# A button pressed twice, or a page loaded again, is answered as the first time; later the link is used up.
+_SAME_PRESS = timedelta(minutes=10)
 _MOST_TRIES = 5
 _CODE_DIGITS = 6
 
@@ -68,8 +70,11 @@ def still_open(session: Session, sign_up_id: int, *, now: datetime) -> SignUp | 
 def confirm(session: Session, secret: bytes, sign_up_id: int, code: str, *, now: datetime) -> bool:
     """Confirm a wish; return whether it was confirmed. A wrong code uses up one of five tries.
 
-    Raises NotConfirmed where there is nothing to confirm (any more).
+    A button pressed twice is confirmed twice, which changes nothing more. Raises NotConfirmed where there is nothing to
+    confirm (any more).
     """
+    if _is_confirmed(session, secret, sign_up_id, code, now=now):
+        return True
     wish = still_open(session, sign_up_id, now=now)
     if wish is None or wish.tries >= _MOST_TRIES or wish.destination is None:
         raise NotConfirmed("There is nothing to confirm here any more; please sign up again")
@@ -81,6 +86,14 @@ def confirm(session: Session, secret: bytes, sign_up_id: int, code: str, *, now:
     wish.confirmed_at, wish.destination = now, None
     session.flush()
     return True
+
+
+def _is_confirmed(session: Session, secret: bytes, sign_up_id: int, code: str, *, now: datetime) -> bool:
+    """Whether this very proof has confirmed the wish a moment ago."""
+    found = session.get(SignUp, sign_up_id, populate_existing=True)
+    if found is None or found.confirmed_at is None or found.confirmed_at + _SAME_PRESS < now:
+        return False
+    return found.secret is None or hmac.compare_digest(found.secret, _sealed(secret, found.address_key, code))
 
 
 def prune(session: Session, *, now: datetime) -> int:

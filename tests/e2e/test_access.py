@@ -72,6 +72,7 @@ ACTS = (
     Act("advisories review-messages xx", TEAM),
     Act("regions confirm AU-VIC no_such_fact", TEAM),
     Act("regions change AU-VIC no_such_fact --value 1 --source nowhere", TEAM),
+    Act("users trail", TEAM),
     Act("users add another@police.example --name Another", {"administrator"}),
 )
 
@@ -163,6 +164,19 @@ def test_whoever_sees_what_is_personal_is_in_the_trail_and_the_data_is_not(stati
         written = " ".join(f"{entry.subject} {entry.reason} {entry.detail}" for entry in entries)
     database.close()
     assert not any(word in written for word in ("maria", "570006", "570 006", "Maria", "Who are you"))
+
+
+def test_the_trail_can_be_read_by_who_and_by_what(station: Station) -> None:
+    office, officer = station.office, ("--as", USERS["officer"])
+    office.run("reports", "messages", "--as", USERS["approver"])
+    office.run("campaigns", "deliveries", station.story, *officer)
+    seen = office.json("users", "trail", "--by", USERS["approver"], *officer)
+    assert [(one["action"], one["subject"]) for one in seen] == [("messages.listed", "messages")]
+    about = office.json("users", "trail", "--subject", f"campaign {station.story}", *officer)
+    assert [(one["actor"], one["action"]) for one in about] == [(USERS["officer"], "recipients.listed")]
+    everything = office.json("users", "trail", *officer)
+    assert "list.entrusted" in {one["action"] for one in everything}
+    assert "Audit trail" in office.run("users", "trail", *officer)
 
 
 def test_without_a_name_what_is_personal_is_masked_and_no_entry_is_made(station: Station) -> None:

@@ -84,6 +84,9 @@ def test_an_email_counts_only_after_its_owner_pressed_the_button(house: House, d
     assert members(database) == []
     assert "confirmed" in house.door.post(house.link()).text
     assert members(database) == [("self-au-vic", "maria@example.org", "el")]
+    # Pressed twice: the answer is the same, and nothing more happens. Much later the link is used up.
+    assert "confirmed" in house.door.post(house.link()).text
+    house.now = NOW + timedelta(hours=1)
     assert house.door.post(house.link()).status_code == 404
     assert len(members(database)) == 1
 
