@@ -59,9 +59,9 @@ def with_hold_back(
     return joined(query, topic).add_columns(reason(subscribed=still_on_a_list, now=now, also=also).label("hold_back"))
 
 
-def address_of(channel: Channel) -> InstrumentedAttribute[int | None]:
+def address_of(channel: Channel, row: type[Subscription] = Subscription) -> InstrumentedAttribute[int | None]:
     """Return the column of a subscription that holds its address on a channel."""
-    return Subscription.email_address_id if channel is Channel.EMAIL else Subscription.sms_address_id
+    return row.email_address_id if channel is Channel.EMAIL else row.sms_address_id
 
 
 def on_one_of(list_ids: Sequence[int]) -> ColumnElement[bool]:

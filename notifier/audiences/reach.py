@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from notifier.audiences import lists
 from notifier.audiences.definitions import Audience
 from notifier.audiences.models import Address, ContactList, Subscription, SubscriptionStatus
-from notifier.audiences.permission import address_of
+from notifier.audiences.permission import address_of, on_one_of
 from notifier.audiences.segments import belongs, in_year_levels, lists_of, members, on_excluded_list
 from notifier.vocabulary import Channel
 
@@ -103,10 +103,14 @@ def _disagreements(session: Session, audience: Audience, channel: Channel, list_
     address_id = address_of(channel)
     said = {"language": Subscription.language, "region": ContactList.region, "given_name": Subscription.given_name}
     differs = {name: func.min(column) != func.max(column) for name, column in said.items()}
+    # Few addresses stand on several rows. Which they are, the index of addresses says alone.
+    other = aliased(Subscription)
+    on_other = address_of(channel, other)
+    repeated = select(on_other).where(on_other.is_not(None)).group_by(on_other).having(func.count() > 1)
     addresses = (
         select(*(condition.label(name) for name, condition in differs.items()))
         .join(ContactList, ContactList.id == Subscription.list_id)
-        .where(address_id.is_not(None), *belongs(audience, list_ids))
+        .where(address_id.in_(repeated), *belongs(audience, list_ids))
         .group_by(address_id)
         .having(func.count() > 1)
         .subquery()
@@ -116,7 +120,7 @@ def _disagreements(session: Session, audience: Audience, channel: Channel, list_
 
 
 def _left_out(session: Session, audience: Audience, list_ids: list[int]) -> dict[str, int]:
-    on_lists = (Subscription.list_id.in_(list_ids), Subscription.status == SubscriptionStatus.ACTIVE.value)
+    on_lists = (on_one_of(list_ids), Subscription.status == SubscriptionStatus.ACTIVE.value)
     roles = [role.value for role in audience.roles]
     email, mobile = Subscription.email_address_id, Subscription.sms_address_id
     left_out: dict[str, ColumnElement[int]] = {
