@@ -17,12 +17,15 @@ from notifier.audiences.addresses import normalise
 from notifier.audiences.columns import Column
 from notifier.audiences.models import Address, SubscriptionChange, Suppression
 from notifier.audiences.reading import Sheet
+from notifier.kit.bulk import insert_new_rows, insert_plain_rows, moment_writer
 from notifier.kit.db import insert_or_skip
 from notifier.kit.errors import Conflict, NotFound
 from notifier.kit.tokens import address_key
 from notifier.vocabulary import Channel, SuppressionReason
 
 _SLICE = 1_000
+_SUPPRESSION = ("address_key", "channel", "reason", "source", "created_at")
+_CHANGE = ("address_id", "channel", "old", "new", "actor", "why", "at")
 
 # A later, weaker reason never hides an earlier, stronger one: a person's own word and an erasure outrank a bounce.
 _STRENGTH = {
@@ -246,19 +249,14 @@ def take_over(
 ) -> TakenOver:
     """Suppress every address of a file; what is suppressed already stays as it is."""
     new = known = unreadable = 0
+    moment = moment_writer(session)(now)
     some = _addresses_of(sheet, country)
     while part := list(islice(some, _SLICE)):
         readable = [(channel, value) for channel, value in part if value is not None]
         keys = {address_key(secret, channel, value): channel for channel, value in readable}
-        rows = [
-            {"address_key": key, "channel": channel.value, "reason": reason.value, "source": source, "created_at": now}
-            for key, channel in keys.items()
-        ]
-        made = (
-            session.scalars(insert_or_skip(session, Suppression).returning(Suppression.address_key), rows).all()
-            if rows
-            else []
-        )
+        rows = [(key, channel.value, reason.value, source, moment) for key, channel in keys.items()]
+        fresh = insert_new_rows(session, Suppression, _SUPPRESSION, rows, key=("address_key",))
+        made = [rows[place][0] for place in fresh]
         _log_many(session, made, keys, reason, actor=actor, now=now, why=source)
         new, known, unreadable = (
             new + len(made),
@@ -289,11 +287,8 @@ def _log_many(
     if not made:
         return
     known = dict(session.execute(select(Address.key, Address.id).where(Address.key.in_(made))).all())
-    line = {"at": now, "old": "allowed", "new": f"suppressed:{reason}", "actor": actor, "why": why[:200]}
-    session.execute(
-        insert(SubscriptionChange),
-        [line | {"address_id": known.get(key), "channel": keys[key].value} for key in made],
-    )
+    line = ("allowed", f"suppressed:{reason}", actor, why[:200], moment_writer(session)(now))
+    insert_plain_rows(session, SubscriptionChange, _CHANGE, [(known.get(key), keys[key].value, *line) for key in made])
 
 
 def _log(
