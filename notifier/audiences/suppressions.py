@@ -249,7 +249,7 @@ def take_over(
 ) -> TakenOver:
     """Suppress every address of a file; what is suppressed already stays as it is."""
     new = known = unreadable = 0
-    moment = moment_writer(session)(now)
+    moment = moment_writer(session.get_bind().dialect.name)(now)
     some = _addresses_of(sheet, country)
     while part := list(islice(some, _SLICE)):
         readable = [(channel, value) for channel, value in part if value is not None]
@@ -287,7 +287,7 @@ def _log_many(
     if not made:
         return
     known = dict(session.execute(select(Address.key, Address.id).where(Address.key.in_(made))).all())
-    line = ("allowed", f"suppressed:{reason}", actor, why[:200], moment_writer(session)(now))
+    line = ("allowed", f"suppressed:{reason}", actor, why[:200], moment_writer(session.get_bind().dialect.name)(now))
     insert_plain_rows(session, SubscriptionChange, _CHANGE, [(known.get(key), keys[key].value, *line) for key in made])
 
 
