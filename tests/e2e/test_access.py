@@ -123,6 +123,8 @@ def station(office: Office, tmp_path: Path) -> Station:
     return Station(office, str(story), tmp_path)
 
 
+# Who may do what is decided before any statement that the databases could see differently.
+@pytest.mark.parametrize("office", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("role", sorted(USERS))
 def test_a_role_may_do_its_acts_and_is_refused_the_others_with_the_way_out(station: Station, role: str) -> None:
     wrong = []
