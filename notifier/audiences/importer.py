@@ -14,6 +14,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from notifier.audiences.applying import apply
+from notifier.audiences.crowds import Crowds
 from notifier.audiences.difference import Difference, work_out
 from notifier.audiences.judging import DEFAULT_ROLE, Judge, JudgedRow, PlainRow
 from notifier.audiences.models import (
@@ -94,14 +95,20 @@ def begin(
     return started.id
 
 
-def judged(rows: Iterable[tuple[int, Sequence[str]]], judge: Judge, *, max_rows: int) -> Iterator[list[PlainRow]]:
-    """Judge rows in slices; rows without a single value are passed over. Raises Invalid past `max_rows`."""
+def judged(
+    rows: Iterable[tuple[int, Sequence[str]]], judge: Judge, crowds: Crowds, *, max_rows: int
+) -> Iterator[list[PlainRow]]:
+    """Judge rows in slices, all seen by `crowds`; rows without a single value are passed over.
+
+    Raises Invalid past `max_rows`.
+    """
     some = (judge(number, cells) for number, cells in rows if any(cells))
     count = 0
     while part := list(islice(some, SLICE)):
         count += len(part)
         if count > max_rows:
             raise Invalid(f"The file has more than {max_rows} rows; split it, or raise the setting lists.max_rows")
+        crowds.watch(part)
         yield part
 
 
@@ -110,8 +117,10 @@ def store(session: Session, rows: Sequence[PlainRow]) -> None:
     insert_texts(session, ImportRow, JudgedRow._fields, rows)
 
 
-def settle(session: Session, import_id: int, settings: ImportSettings) -> Difference:
+def settle(session: Session, import_id: int, crowds: Crowds, settings: ImportSettings) -> Difference:
     """Judge what only the whole file shows (people twice, one address for all), and work out the difference.
+
+    `crowds` has seen every row of the import.
 
     Raises Conflict if another upload of the list has begun since, which took the rows of this one away.
     """
@@ -122,7 +131,8 @@ def settle(session: Session, import_id: int, settings: ImportSettings) -> Differ
         raise Conflict("Another upload of this list has begun in the meantime; import the file again")
     refresh_statistics(session, ImportRow)
     give_room(session)
-    refuse_shared(session, import_id, settings.shared_by_many)
+    if crowds.may_exceed(settings.shared_by_many):
+        refuse_shared(session, import_id, settings.shared_by_many)
     merge_duplicates(session, import_id)
     shown = work_out(session, started, _default_role(session, started))
     started.status = ImportStatus.SHOWN.value

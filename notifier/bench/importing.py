@@ -13,6 +13,7 @@ from notifier import migrations
 from notifier.accounts import users
 from notifier.accounts.models import UserRole
 from notifier.audiences import importer, lists, reading, samples
+from notifier.audiences.crowds import Crowds
 from notifier.audiences.judging import ListRules, row_judge
 from notifier.audiences.models import Address, ImportMode, ImportRow, Subscription, SubscriptionChange
 from notifier.bench.apart import apart
@@ -90,9 +91,10 @@ def take_in(environment: Mapping[str, str], path: Path) -> tuple[Spent, Spent, S
     with house(environment) as opened:
         settings = opened.settings.lists
         with Meter() as judging:
-            import_id = _judge(opened, path)
+            crowds = Crowds()
+            import_id = _judge(opened, path, crowds)
         with Meter() as comparing, opened.database.transaction() as session:
-            importer.settle(session, import_id, settings)
+            importer.settle(session, import_id, crowds, settings)
         with Meter() as carrying_out, opened.database.transaction() as session:
             done = importer.carry_out(session, import_id, settings, actor=OFFICER, now=opened.clock())
     if not done.added:
@@ -100,7 +102,7 @@ def take_in(environment: Mapping[str, str], path: Path) -> tuple[Spent, Spent, S
     return judging.spent, comparing.spent, carrying_out.spent, done.added
 
 
-def _judge(opened: House, path: Path) -> int:
+def _judge(opened: House, path: Path, crowds: Crowds) -> int:
     with opened.database.transaction() as session:
         found = lists.find_list(session, LIST)
         import_id = importer.begin(
@@ -115,7 +117,7 @@ def _judge(opened: House, path: Path) -> int:
     rules = ListRules(country="AU", readers=Readers.PARENTS)
     with reading.open_sheet(path) as sheet:
         judge = row_judge(sheet.places, len(sheet.header), rules, opened.address_secret, import_id)
-        for part in importer.judged(sheet.rows, judge, max_rows=opened.settings.lists.max_rows):
+        for part in importer.judged(sheet.rows, judge, crowds, max_rows=opened.settings.lists.max_rows):
             with opened.database.transaction() as session:
                 importer.store(session, part)
     return import_id

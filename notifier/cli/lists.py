@@ -9,6 +9,7 @@ import typer
 
 from notifier.accounts import audit, users
 from notifier.audiences import downloads, importer, keepers, lists, reading, samples
+from notifier.audiences.crowds import Crowds
 from notifier.audiences.difference import Difference
 from notifier.audiences.judging import ListRules, PlainRow, row_judge
 from notifier.audiences.languages import tag_of
@@ -201,20 +202,23 @@ def show_import(opened: House, upload: Upload, *, actor: str) -> tuple[int, Diff
                 now=opened.clock(),
                 people_per_row=sheet.people,
             )
+        crowds = Crowds()
         task = bar.add_task(f"Reading {upload.file.name}", total=sheet.size)
-        for part in _judged(opened, found, sheet, import_id):
+        for part in _judged(opened, found, sheet, crowds, import_id):
             with opened.database.transaction() as session:
                 importer.store(session, part)
             bar.update(task, completed=sheet.progress.read)
         bar.update(task, completed=sheet.size or 0, description="Comparing")
         with opened.database.transaction() as session:
-            return import_id, importer.settle(session, import_id, settings)
+            return import_id, importer.settle(session, import_id, crowds, settings)
 
 
-def _judged(opened: House, found: ContactList, sheet: reading.Sheet, import_id: int) -> Iterator[list[PlainRow]]:
+def _judged(
+    opened: House, found: ContactList, sheet: reading.Sheet, crowds: Crowds, import_id: int
+) -> Iterator[list[PlainRow]]:
     rules = ListRules(country=found.country, readers=Readers(found.readers))
     judge = row_judge(sheet.places, len(sheet.header), rules, opened.address_secret, import_id)
-    return importer.judged(sheet.rows, judge, max_rows=opened.settings.lists.max_rows)
+    return importer.judged(sheet.rows, judge, crowds, max_rows=opened.settings.lists.max_rows)
 
 
 @app.command()

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from notifier.audiences import importer, lists
+from notifier.audiences.crowds import Crowds
 from notifier.audiences.difference import Difference
 from notifier.audiences.judging import ListRules, row_judge
 from notifier.audiences.lists import LawfulBasis, NewList
@@ -52,11 +53,14 @@ class School:
 
     def look_at(self, path: Path, code: str = "northcote-high", mode: str = "merge") -> tuple[int, Difference]:
         """Upload a file that is there and see what it would change."""
-        started = self.hand_over(path, code, mode)
+        crowds = Crowds()
+        started = self.hand_over(path, code, mode, crowds)
         with self.database.transaction() as session:
-            return started, importer.settle(session, started, self.settings)
+            return started, importer.settle(session, started, crowds, self.settings)
 
-    def hand_over(self, path: Path, code: str = "northcote-high", mode: str = "merge") -> int:
+    def hand_over(
+        self, path: Path, code: str = "northcote-high", mode: str = "merge", crowds: Crowds | None = None
+    ) -> int:
         """Upload a file up to where its difference would be worked out; return the import."""
         with self.database.transaction() as session:
             found = lists.find_list(session, code)
@@ -74,7 +78,7 @@ class School:
                     people_per_row=sheet.people,
                 )
                 judge = row_judge(sheet.places, len(sheet.header), rules, SECRET, started)
-                for part in importer.judged(sheet.rows, judge, max_rows=self.settings.max_rows):
+                for part in importer.judged(sheet.rows, judge, crowds or Crowds(), max_rows=self.settings.max_rows):
                     importer.store(session, part)
         return started
 

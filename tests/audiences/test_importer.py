@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from notifier.audiences import importer, suppressions
+from notifier.audiences.crowds import Crowds
 from notifier.audiences.models import (
     Address,
     ContactList,
@@ -137,7 +138,7 @@ def test_of_two_uploads_at_the_same_time_the_first_is_refused_and_nothing_mixes(
     first = school.hand_over(path, mode="replace")
     second, _ = school.look("email\nnew@example.org\n")
     with school.database.transaction() as session, pytest.raises(Conflict, match="Another upload"):
-        importer.settle(session, first, school.settings)
+        importer.settle(session, first, Crowds(), school.settings)
     with pytest.raises(NotFound):
         school.carry_out(first)
     school.carry_out(second)
