@@ -29,6 +29,8 @@ from tests.web.test_verification import a_message
 ROOT = Path(__file__).parents[2]
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WIDTHS = [1100, 320]
+# A browser on a machine with other work takes its time; what hangs is found by then, too.
+PATIENCE_MS = 180_000
 LANGUAGES = [("en", "ltr"), ("ar", "rtl"), ("el", "ltr")]
 
 
@@ -68,15 +70,15 @@ def links(sqlite_url: str, keyring: Keyring) -> Iterator[dict[str, str]]:
         a_message(session, "ABCD1234", "parents", "GR", "DE")
         a_message(session, "Y0VNG123", "young-people")
         a_message(session, "V1CT0R1A", "parents", "AU-VIC", advisory="online-blackmail")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    base = f"http://127.0.0.1:{port}"
+    # The port is kept from here on: given back and asked for again, it could be somebody else's by then.
+    listening = socket.create_server(("127.0.0.1", 0))
+    base = f"http://127.0.0.1:{listening.getsockname()[1]}"
     app = create_app(parts(database, keyring, WebSettings(public_url=base)))
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical", access_log=False))
-    thread = threading.Thread(target=server.run)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     while not server.started:
+        assert thread.is_alive()
         time.sleep(0.02)
     yield {
         "preferences": f"{base}/p/{keyring.seal(Purpose.PREFERENCES, email, 7)}",
@@ -90,12 +92,14 @@ def links(sqlite_url: str, keyring: Keyring) -> Iterator[dict[str, str]]:
     }
     server.should_exit = True
     thread.join()
+    listening.close()
     database.close()
 
 
 @pytest.fixture
 def page(browser: Browser, width: int, language: str) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": width, "height": 800}, locale=language, bypass_csp=True)
+    context.set_default_timeout(PATIENCE_MS)
     yield context.new_page()
     context.close()
 
@@ -135,6 +139,7 @@ def test_choices_are_made_without_a_script_and_confirmed_on_the_page(
     browser: Browser, axe: str, links: dict[str, str], width: int, language: str
 ) -> None:
     context = browser.new_context(viewport={"width": width, "height": 800}, locale=language, java_script_enabled=False)
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.goto(links["preferences"])
     page.locator("#language").select_option("el")
@@ -146,6 +151,7 @@ def test_choices_are_made_without_a_script_and_confirmed_on_the_page(
     assert page.locator("form[action$='/resume']").count() == 1
     context.close()
     looking = browser.new_context(viewport={"width": width, "height": 800}, locale=language, bypass_csp=True)
+    looking.set_default_timeout(PATIENCE_MS)
     again = looking.new_page()
     again.goto(links["preferences"])
     looks_right(again, axe)
