@@ -14,7 +14,7 @@ from typing import Any, cast
 import psycopg
 from psycopg import sql
 from psycopg.errors import UniqueViolation
-from sqlalchemy import JSON, BigInteger, Boolean, Integer, LargeBinary, Table, delete, func, insert, select
+from sqlalchemy import JSON, BigInteger, Boolean, Integer, LargeBinary, Table, delete, insert, select
 from sqlalchemy.engine import Connection, CursorResult
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable
@@ -85,7 +85,7 @@ def insert_new_rows(
             made = _insert_rest_on_postgresql(connection, table, columns, rows, key)
             return _places(rows, columns, key, made)
         return range(len(rows))
-    last = session.scalar(select(func.max(_id_of(table)))) or 0
+    last = connection.exec_driver_sql(f"SELECT max(id) FROM {table.__tablename__}").scalar() or 0
     if _insert_on_sqlite(connection, table, columns, rows, "ON CONFLICT DO NOTHING") == len(rows):
         return range(len(rows))
     which = cast("Table", table.__table__)
@@ -122,10 +122,6 @@ def empty(session: Session, table: Table) -> None:
 
 def _is_sqlite(session: Session) -> bool:
     return session.get_bind().dialect.name == "sqlite"
-
-
-def _id_of(table: type[Base]) -> Any:  # noqa: ANN401 - a column, of whatever type an id has
-    return table.__table__.c.id
 
 
 def _count(result: object) -> int:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import orjson
 from aiohttp import (
@@ -178,7 +178,8 @@ class Twilio:
 
     async def _create(self, form: dict[str, object]) -> Receipt:
         try:
-            told = await self._call("POST", data=form)
+            # Encoded here: aiohttp makes ready for an upload of files first, which takes longer than all the rest.
+            told = await self._call("POST", data=urlencode(form).encode())
         except ProviderError as error:
             return Receipt(error=error)
         return Receipt(message_id=str(told.get("sid") or "") or None)
