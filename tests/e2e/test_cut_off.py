@@ -42,10 +42,10 @@ def shop() -> Iterator[Workshop]:
 
 
 def test_a_worker_cut_off_for_longer_than_its_lease_costs_nobody_a_message_and_nobody_gets_two(shop: Workshop) -> None:
-    outcome = cut_off(shop, recipients=60)
+    outcome = cut_off(shop, recipients=80)
     assert (outcome.missed, outcome.duplicates, outcome.unknown) == (0, 0, 0), outcome
-    # One of the sixty people has opted out; everybody else has an email address and a mobile number.
-    assert outcome.received == 2 * 59
+    # One of the eighty people has opted out; everybody else has an email address and a mobile number.
+    assert outcome.received == 2 * 79
     assert "one of 3 workers was cut off" in outcome.mishap
     assert outcome.restarts_after_dying == 0, "it comes back by itself"
 
