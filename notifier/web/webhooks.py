@@ -133,8 +133,8 @@ def webhook_routes(parts: WebParts, intake: Intake, metrics: WebMetrics) -> APIR
 
 
 def _public_url(parts: WebParts, request: Request) -> str:
-    query = f"?{request.url.query}" if request.url.query else ""
-    return parts.link(f"{request.url.path}{query}")
+    query = request.scope["query_string"].decode("latin-1")
+    return parts.link(f"{request.scope['path']}{'?' if query else ''}{query}")
 
 
 def _read(provider: Provider, arrived: WebhookRequest) -> list[Event]:
