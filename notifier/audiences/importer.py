@@ -153,7 +153,8 @@ def shown_before(session: Session, found: ContactList, *, digest: str, mode: Imp
         .order_by(Import.id.desc())
         .limit(1)
     ).first()
-    if last is None or last.status == ImportStatus.APPLIED:
+    # An upload that was overtaken before anybody saw its difference binds nobody.
+    if last is None or last.status == ImportStatus.APPLIED or last.counts is None:
         return None
     if last.base_version != found.version:
         raise _changed_since()

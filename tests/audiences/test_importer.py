@@ -6,16 +6,18 @@ from datetime import datetime
 import pytest
 from sqlalchemy import func, select
 
-from notifier.audiences import importer, suppressions
+from notifier.audiences import importer, lists, suppressions
 from notifier.audiences.crowds import Crowds
 from notifier.audiences.models import (
     Address,
     ContactList,
+    ImportMode,
     ImportRow,
     ListChoice,
     Subscription,
     SubscriptionChange,
 )
+from notifier.audiences.reading import file_digest
 from notifier.kit.db import Database
 from notifier.kit.errors import Conflict, NotFound
 from notifier.vocabulary import Channel, SuppressionReason
@@ -237,3 +239,14 @@ def test_whoever_has_an_address_first_others_share_it_within_a_file_and_between_
     assert held["Eleni"][1] == held["Nikos"][1] == school.address_id("+61491570157")
     assert held["Nikos"][0] == school.address_id("new@example.org")
     assert len(values) == len(set(values.values()))
+
+
+def test_an_upload_that_broke_off_before_it_was_shown_does_not_stand_in_the_way(school: School) -> None:
+    path = school.folder / "first.csv"
+    path.write_text(TWO)
+    school.hand_over(path)
+    school.upload("email\nnew@example.org\n")
+    with school.database.reading() as session:
+        found = lists.find_list(session, "northcote-high")
+        digest = file_digest(path)
+        assert importer.shown_before(session, found, digest=digest, mode=ImportMode.MERGE) is None
