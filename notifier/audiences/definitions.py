@@ -10,6 +10,7 @@ What is left out does not restrict. Nothing here reads the database.
 import json
 import re
 import tomllib
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from hashlib import sha256
@@ -74,6 +75,19 @@ def load_audience(folder: Path, name: str) -> Audience:
         raise Invalid(f"{path} is not a TOML file: {wrong}") from wrong
 
 
+def check_against(folder: Path, audience: Audience, *, regions: Collection[str], topics: Collection[str]) -> None:
+    """Raise Invalid, with file and line, for a region or a topic that is not there, which would reach nobody."""
+    path = folder / f"{audience.name}.toml"
+    text = path.read_text(encoding="utf-8")
+    reader = _Reader(path, text, tomllib.loads(text))
+    for region in audience.regions:
+        if region not in regions and not any(known.startswith(f"{region}-") for known in regions):
+            reader.refuse("regions", region, f"there is no region {region!r}; `notifier regions list` shows every one")
+    for topic in audience.topics:
+        if topic not in topics:
+            reader.refuse("topics", topic, f"no advisory is about {topic!r}; there are: {', '.join(sorted(topics))}")
+
+
 # A worker asks for the audience of every batch; the file is read each time, but the same text is understood only once.
 @lru_cache(maxsize=64)
 def _understood(path: Path, text: str) -> Audience:
@@ -91,7 +105,7 @@ class _Reader:
     def audience(self, name: str) -> Audience:
         for word in self.content:
             if word not in _WORDS:
-                self._refuse(
+                self.refuse(
                     word, word, f"{word!r} is no word of an audience; the words are {', '.join(sorted(_WORDS))}"
                 )
         readers = Readers(self._one("readers", [kind.value for kind in Readers]))
@@ -113,7 +127,7 @@ class _Reader:
 
     def _check_roles(self, readers: Readers, roles: tuple[Role, ...]) -> None:
         if readers is not Readers.YOUNG_PEOPLE and Role.STUDENT in roles:
-            self._refuse("roles", "student", f"students are never part of an audience of {readers}")
+            self.refuse("roles", "student", f"students are never part of an audience of {readers}")
 
     def _policy(self) -> ChannelPolicy:
         if "channels" not in self.content:
@@ -123,27 +137,28 @@ class _Reader:
     def _language(self, text: str) -> str:
         tag = tag_of(text)
         if tag is None:
-            self._refuse("languages", text, f"{text!r} is no language; write its tag (ar) or its name (Arabic)")
+            self.refuse("languages", text, f"{text!r} is no language; write its tag (ar) or its name (Arabic)")
         return tag or ""
 
     def _one(self, word: str, allowed: list[str] | None = None) -> str:
         value = self.content.get(word)
         if not isinstance(value, str) or not value.strip():
-            self._refuse(word, word, f"{word!r} must be one text" + (f": {', '.join(allowed)}" if allowed else ""))
+            self.refuse(word, word, f"{word!r} must be one text" + (f": {', '.join(allowed)}" if allowed else ""))
         return self._allowed(word, str(value), allowed)
 
     def _several(self, word: str, allowed: list[str] | None = None) -> tuple[str, ...]:
         values = self.content.get(word, [])
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-            self._refuse(word, word, f'{word!r} must be a list of texts, such as ["{(allowed or ["…"])[0]}"]')
+            self.refuse(word, word, f'{word!r} must be a list of texts, such as ["{(allowed or ["…"])[0]}"]')
         return tuple(self._allowed(word, value, allowed) for value in values)
 
     def _allowed(self, word: str, value: str, allowed: list[str] | None) -> str:
         if allowed is not None and value not in allowed:
-            self._refuse(word, value, f"{value!r} is none of {', '.join(allowed)}")
+            self.refuse(word, value, f"{value!r} is none of {', '.join(allowed)}")
         return value
 
-    def _refuse(self, word: str, looked_for: str, sentence: str) -> None:
+    def refuse(self, word: str, looked_for: str, sentence: str) -> None:
+        """Raise Invalid for something the file says about a word, with its line."""
         lines = self.text.splitlines()
         start = next((at for at, line in enumerate(lines) if re.match(rf'\s*"?{re.escape(word)}"?\s*=', line)), 0)
         line = next((at for at, text in enumerate(lines) if at >= start and looked_for in text), start)

@@ -1,14 +1,18 @@
 """`notifier audiences`: who a campaign would reach, and who not, and why."""
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
+from notifier.audiences.definitions import Audience, check_against
 from notifier.audiences.reach import count as count_reach
 from notifier.audiences.segments import audience_names, load_audience
+from notifier.bootstrap import House
 from notifier.cli.frame import JsonFlag, print_json, print_table
 from notifier.cli.opening import house
 from notifier.kit.clock import utc_now
+from notifier.kit.errors import NotFound
 
 app = typer.Typer(help="Who a campaign would reach.", no_args_is_help=True)
 
@@ -17,8 +21,7 @@ app = typer.Typer(help="Who a campaign would reach.", no_args_is_help=True)
 def show_all(*, as_json: JsonFlag = False) -> None:
     """Show every audience there is a file for."""
     with house() as opened:
-        folder = opened.audiences_folder
-        found = [load_audience(folder, name) for name in audience_names(folder)]
+        found = [_load(opened, name) for name in audience_names(opened.audiences_folder)]
     if as_json:
         print_json([asdict(audience) | {"digest": audience.digest} for audience in found])
         return
@@ -27,10 +30,17 @@ def show_all(*, as_json: JsonFlag = False) -> None:
 
 
 @app.command()
-def count(name: str, *, topic: str = "", as_json: JsonFlag = False) -> None:
+def count(
+    name: Annotated[str, typer.Argument(metavar="AUDIENCE", help="The audience: its file's name without .toml.")],
+    *,
+    topic: Annotated[str, typer.Option(help="Leave out who declined this topic.")] = "",
+    as_json: JsonFlag = False,
+) -> None:
     """Count who an audience reaches by channel, language, region and school, and who is left out, by reason."""
     with house() as opened, opened.database.reading() as session:
-        audience = load_audience(opened.audiences_folder, name)
+        audience = _load(opened, name)
+        if topic and topic not in _topics(opened):
+            raise NotFound(f"No advisory is about {topic!r}; there are: {', '.join(sorted(_topics(opened)))}")
         reach = count_reach(session, audience, topic=topic, now=utc_now())
     if as_json:
         print_json(asdict(reach))
@@ -47,6 +57,19 @@ def count(name: str, *, topic: str = "", as_json: JsonFlag = False) -> None:
         print_table(f"{audience.title}: {channel.channel}", ["what", "which", "addresses"], rows)
     rows = [[reason.replace("_", " "), number] for reason, number in reach.left_out.items()]
     print_table("Left out", ["why", "rows"], rows)
+
+
+def _load(opened: House, name: str) -> Audience:
+    """Read an audience and hold it against the regions and topics there are."""
+    folder = opened.audiences_folder
+    audience = load_audience(folder, name)
+    regions = {region.code for region in opened.atlas.regions()}
+    check_against(folder, audience, regions=regions, topics=_topics(opened))
+    return audience
+
+
+def _topics(opened: House) -> set[str]:
+    return {advisory.topic for advisory in opened.library.advisories()}
 
 
 def _plain(value: object) -> str:

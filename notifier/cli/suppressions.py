@@ -24,6 +24,7 @@ from notifier.reports.words import masked
 from notifier.vocabulary import Channel, SuppressionReason
 
 app = typer.Typer(help="Addresses that may not be written to, whatever any list says.", no_args_is_help=True)
+_NEEDS_COUNTRY = "A number without + and its country is read with --country, such as --country AU."
 # How often the progress bar moves, in rows.
 _EVERY = 500
 AddressArgument = Annotated[str, typer.Argument(help="An email address or a mobile number.")]
@@ -136,6 +137,7 @@ def import_(
     tell(
         asdict(done),
         f"{done.new} addresses are suppressed now, {done.known} were already, {done.unreadable} could not be read.",
+        *([_NEEDS_COUNTRY] if done.unreadable and country == "ZZ" else []),
         as_json=as_json,
     )
 

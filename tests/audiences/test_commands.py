@@ -163,6 +163,17 @@ def test_an_audience_is_counted(desk: Desk) -> None:
     assert "victoria-parents" in {audience["name"] for audience in desk.read("audiences", "list")}
 
 
+def test_a_region_or_topic_that_is_not_there_is_an_error_with_its_line(desk: Desk) -> None:
+    file = desk.folder / "audiences" / "odd.toml"
+    file.write_text('title = "Odd"\nreaders = "parents"\nregions = ["AU", "DX"]\n')
+    assert "odd.toml, line 3: there is no region 'DX'" in desk.type("audiences", "count", "odd", code=1)
+    file.write_text('title = "Odd"\nreaders = "parents"\ntopics = ["gardening"]\n')
+    assert "odd.toml, line 3: no advisory is about 'gardening'" in desk.type("audiences", "list", code=1)
+    file.write_text('title = "Odd"\nreaders = "parents"\nregions = ["AU"]\n')
+    assert "No advisory is about 'x'" in desk.type("audiences", "count", "odd", "--topic", "x", code=1)
+    desk.type("audiences", "count", "odd")
+
+
 def test_an_address_is_suppressed_listed_and_allowed_again(desk: Desk) -> None:
     desk.type("lists", "import", "northcote-high", "parents.csv", "--apply")
     desk.type("suppressions", "add", "0491 570 006", "--country", "AU", "--as", OFFICE)
