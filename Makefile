@@ -46,7 +46,8 @@ clean: ## Remove what set-up and runs have made
 	  (echo "Notifier needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3.11 ..."; exit 1)
 	$(PYTHON) -m venv .venv
 
-.venv/.runtime: requirements/runtime.txt | .venv/bin/python
+# pyproject.toml too: it says where the command begins.
+.venv/.runtime: requirements/runtime.txt pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	touch $@
