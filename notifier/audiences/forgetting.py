@@ -4,7 +4,7 @@ What stays after an erasure is a keyed hash among the suppressions, so that the 
 address back. Copies in other rooms (deliveries, events, letters) are theirs to erase.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -163,7 +163,16 @@ def _delete_rows(session: Session, address_id: int) -> tuple[int, tuple[str, ...
     for list_id, row_key, _ in rows:
         uploads = select(Import.id).where(Import.list_id == list_id)
         session.execute(delete(ImportRow).where(ImportRow.import_id.in_(uploads), ImportRow.row_key == row_key))
+    _have_changed(session, {row.list_id for row in rows})
     return len(rows), tuple({row.given_name for row in rows if row.given_name})
+
+
+def _have_changed(session: Session, list_ids: Collection[int]) -> None:
+    """Say that lists are no longer what an upload was compared with; it has to be shown again before it is applied."""
+    session.execute(
+        update(ContactList).where(ContactList.id.in_(list_ids)).values(version=ContactList.version + 1),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def _has(address_id: int) -> ColumnElement[bool]:
@@ -183,12 +192,15 @@ def _is_used(session: Session, address_id: int) -> bool:
 def _take_off(session: Session, address_id: int) -> int:
     email, mobile = Subscription.email_address_id, Subscription.sms_address_id
     alone = or_(email == address_id, email.is_(None)) & or_(mobile == address_id, mobile.is_(None))
-    count = _count(
-        session.execute(delete(Subscription).where(_has(address_id), alone).returning(Subscription.id)).all()
-    )
+    lists = session.scalars(delete(Subscription).where(_has(address_id), alone).returning(Subscription.list_id)).all()
+    count = len(lists)
+    changed_lists = set(lists)
     for column in (email, mobile):
-        changed = update(Subscription).where(column == address_id).values({column: None}).returning(Subscription.id)
-        count += _count(session.execute(changed).all())
+        changed = update(Subscription).where(column == address_id).values({column: None})
+        of_lists = session.scalars(changed.returning(Subscription.list_id)).all()
+        count += len(of_lists)
+        changed_lists |= set(of_lists)
+    _have_changed(session, changed_lists)
     return count
 
 
@@ -212,8 +224,6 @@ def _erase(session: Session, address_id: int, *, actor: str, now: datetime) -> E
 
 
 def _forget_uploads(session: Session, keys: Sequence[bytes]) -> None:
-    session.execute(delete(ImportRow).where(or_(ImportRow.email_key.in_(keys), ImportRow.mobile_key.in_(keys))))
-
-
-def _count(rows: Sequence[Any]) -> int:
-    return len(rows)
+    mentioned = or_(ImportRow.email_key.in_(keys), ImportRow.mobile_key.in_(keys))
+    uploads = session.scalars(delete(ImportRow).where(mentioned).returning(ImportRow.import_id)).all()
+    _have_changed(session, session.scalars(select(Import.list_id).where(Import.id.in_(uploads)).distinct()).all())

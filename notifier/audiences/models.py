@@ -40,8 +40,8 @@ class ImportStatus(StrEnum):
 class ContactList(Base):
     """A school's list of people, with the reason it may be used.
 
-    `version` counts the imports carried out. `recency` is the place of the last of them among those of all lists: where
-    lists disagree about a person, the one with the highest recency is believed.
+    `version` grows with every import carried out and every erasure. `recency` is the place of the last import among
+    those of all lists: where lists disagree about a person, the one with the highest recency is believed.
     """
 
     __tablename__ = "contact_lists"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Select, and_, exists, select
+from sqlalchemy import ScalarSelect, Select, and_, bindparam, literal, select
 from sqlalchemy.orm import Session, aliased
 
 from notifier.audiences.models import Subscription, SubscriptionStatus
@@ -22,6 +22,9 @@ from notifier.delivery.again import queue_again
 from notifier.delivery.models import Delivery, Wave
 from notifier.delivery.status import DeliveryStatus
 from notifier.vocabulary import Channel, ChannelPolicy, HoldBackReason
+
+# What the second question leaves open: the emails that came back.
+_BOUNCED = "bounced"
 
 # Deliveries of one batch, as the planner makes them for SMS.
 _BATCH = 200
@@ -50,8 +53,11 @@ class _Like:
 
 def send_sms_instead(session: Session, deliveries: Select[int | None], *, now: datetime) -> int:
     """Queue the text messages for those of the deliveries that are emails which bounced hard; return how many."""
+    bounced = session.scalars(_bounced(deliveries)).all()
+    if not bounced:
+        return 0
     found: dict[_Like, list[int]] = defaultdict(list)
-    for row in session.execute(_due(deliveries)):
+    for row in session.execute(_due(), {_BOUNCED: bounced}):
         waits = options.read(row.options).sms_after_bounce_s
         if row.accepted_at is not None and (row.bounced_at - row.accepted_at).total_seconds() > waits:
             continue
@@ -66,9 +72,27 @@ def send_sms_instead(session: Session, deliveries: Select[int | None], *, now: d
     return sum(len(set(ids)) for ids in found.values())
 
 
-# It takes longer to put together than to run, and is asked again and again about what one and the same question finds.
+# The questions take longer to put together than to run, and are asked again and again.
 @lru_cache(maxsize=8)
-def _due(deliveries: Select[int | None]) -> Select[*tuple[object, ...]]:
+def _bounced(deliveries: Select[int | None]) -> Select[int]:
+    """Ask which of the deliveries are emails, bounced hard, whose campaign may turn to the phone."""
+    return (
+        select(Delivery.id)
+        .join(Campaign, Campaign.id == Delivery.campaign_id)
+        .where(
+            Delivery.id.in_(deliveries),
+            Delivery.channel == Channel.EMAIL.value,
+            Delivery.status == DeliveryStatus.BOUNCED,
+            Delivery.reason == HoldBackReason.HARD_BOUNCE.value,
+            Campaign.channels == ChannelPolicy.EMAIL_THEN_SMS,
+            Campaign.status != CampaignStatus.CANCELLED,
+        )
+    )
+
+
+@lru_cache(maxsize=1)
+def _due() -> Select[*tuple[object, ...]]:
+    """Ask for the rows of the phones. The emails are named one by one, so that a database knows how few they are."""
     email, sms = aliased(Delivery), aliased(Delivery)
     return (
         select(
@@ -96,26 +120,24 @@ def _due(deliveries: Select[int | None]) -> Select[*tuple[object, ...]]:
         )
         .join(Wave, Wave.id == sms.wave_id)
         .where(
-            email.id.in_(deliveries),
-            email.channel == Channel.EMAIL.value,
-            email.status == DeliveryStatus.BOUNCED,
-            email.reason == HoldBackReason.HARD_BOUNCE.value,
-            Campaign.channels == ChannelPolicy.EMAIL_THEN_SMS,
-            Campaign.status != CampaignStatus.CANCELLED,
+            email.id.in_(bindparam(_BOUNCED, expanding=True)),
             Subscription.status == SubscriptionStatus.ACTIVE,
             sms.status == DeliveryStatus.HELD_BACK,
             sms.reason == HoldBackReason.REACHED_BY_EMAIL.value,
             sms.variant_id.is_not(None),
-            ~_reached_otherwise(sms),
+            _reached_otherwise(sms).is_(None),
         )
     )
 
 
-def _reached_otherwise(sms: type[Delivery]) -> ColumnElement[bool]:
-    """Whether somebody with this phone has another email of the campaign that may still reach them."""
+def _reached_otherwise(sms: type[Delivery]) -> ScalarSelect[int]:
+    """Return 1 if somebody with this phone has another email of the campaign that may still reach them, else NULL.
+
+    It is no EXISTS on purpose: PostgreSQL would make a join with the whole ledger of that, and here are few rows.
+    """
     other, row = aliased(Delivery), aliased(Subscription)
-    return exists(
-        select(1)
+    return (
+        select(literal(1))
         .select_from(row)
         .join(
             other,
@@ -131,5 +153,7 @@ def _reached_otherwise(sms: type[Delivery]) -> ColumnElement[bool]:
             row.status == SubscriptionStatus.ACTIVE,
             other.status.in_(_MAY_REACH),
         )
+        .limit(1)
         .correlate(sms)
+        .scalar_subquery()
     )

@@ -73,6 +73,16 @@ def test_the_next_upload_does_not_bring_an_erased_person_back(school: School) ->
     assert "jack@example.com" not in values(school)
 
 
+@pytest.mark.parametrize("held", [FAMILY, "email\nsomebody.else@example.org\n"])
+@pytest.mark.parametrize("value", ["jack@example.com", "+61491570006"])
+def test_an_upload_shown_before_an_erasure_has_to_be_shown_again(school: School, held: str, value: str) -> None:
+    school.upload(held)
+    import_id, _ = school.look(FAMILY.replace("Jack", "John"))
+    forget(school, value, Channel.EMAIL if "@" in value else Channel.SMS)
+    with pytest.raises(Conflict, match="changed since"):
+        school.carry_out(import_id)
+
+
 def test_an_address_nobody_holds_can_be_erased_ahead(school: School) -> None:
     (erased,) = forget(school, "jack@example.com").addresses
     assert (erased.id, erased.value) == (None, "jack@example.com")
