@@ -37,6 +37,7 @@ from sqlalchemy.types import TypeDecorator
 from notifier.kit.errors import Invalid, NotifierError
 from notifier.kit.lifelines import LOST_AFTER_S, ours, tell_server
 from notifier.kit.turns import Rank, Turns
+from notifier.kit.write_lock import begin_writing
 
 # SQLite gives a rowid only to a column declared exactly INTEGER, which there holds 64 bits anyway.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
@@ -232,7 +233,11 @@ def _sqlite_engine(url: str) -> Engine:
         options = connection.get_execution_options()
         # The connection is one of many that serve everybody in turn, so each transaction says it anew.
         connection.exec_driver_sql(f"PRAGMA synchronous={options.get('sqlite_synchronous', 'FULL')}")
-        connection.exec_driver_sql(options.get("sqlite_begin", "BEGIN IMMEDIATE"))
+        begin = options.get("sqlite_begin")
+        if begin is None:
+            begin_writing(connection, timeout_s=SQLITE_BUSY_TIMEOUT_S)
+        else:
+            connection.exec_driver_sql(begin)
 
     return engine
 
