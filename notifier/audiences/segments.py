@@ -10,16 +10,13 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     BindParameter,
     ColumnElement,
-    Integer,
     ScalarSelect,
     Select,
     Subquery,
     Text,
     and_,
-    bindparam,
     case,
     cast,
     exists,
@@ -54,7 +51,6 @@ __all__ = [
     "load_audience",
     "members",
     "members_not_reached_by_email",
-    "slice_end",
 ]
 
 # An address id, or the place of it in a question that is put together once and asked of one slice after the other.
@@ -93,19 +89,6 @@ def _ids(session: Session, audience: Audience, codes: Sequence[str]) -> set[int]
     if missing:
         raise NotFound(f"The audience {audience.name!r} names a contact list that is not there: {', '.join(missing)}")
     return set(known.values())
-
-
-def slice_end(session: Session, channel: Channel, after: int, size: int) -> int | None:
-    """Return the last address id of the next slice of up to `size` addresses, or None if there is no address left."""
-    within = {"on_channel": channel.value, "after_address": after}
-    return (
-        perform(session, _SLICE_END, **within, so_many=size - 1).scalar() or perform(session, _LAST, **within).scalar()
-    )
-
-
-_ahead = (Address.channel == bindparam("on_channel"), Address.id > bindparam("after_address", type_=BigInteger))
-_SLICE_END = select(Address.id).where(*_ahead).order_by(Address.id).offset(bindparam("so_many", type_=Integer)).limit(1)
-_LAST = select(func.max(Address.id)).where(*_ahead)
 
 
 def members(
@@ -258,8 +241,12 @@ def _grouped(audience: Audience, channel: Channel, list_ids: Sequence[int], afte
 
 def belongs(audience: Audience, list_ids: Sequence[int]) -> list[ColumnElement[bool]]:
     """Return what makes a row of a list part of an audience."""
+    return [permission.on_one_of(list_ids), *fits(audience)]
+
+
+def fits(audience: Audience) -> list[ColumnElement[bool]]:
+    """Return what makes a row of an audience's lists part of it, whichever list it is on."""
     conditions = [
-        permission.on_one_of(list_ids),
         Subscription.status == SubscriptionStatus.ACTIVE.value,
         Subscription.role.in_([role.value for role in audience.roles]),
     ]

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from notifier.accounts.models import User
-from notifier.audiences import segments
+from notifier.audiences import segments, slices
 from notifier.campaigns import options
 from notifier.campaigns.approval import Papers
 from notifier.campaigns.models import Campaign
@@ -25,9 +25,6 @@ from notifier.content.render import RenderContext, Renderer
 from notifier.content.settings import ContentSettings
 from notifier.kit.errors import Conflict, Invalid
 from notifier.vocabulary import Channel, ChannelPolicy, Readers
-
-# Address ids end before this; a coverage asks about all of them at once.
-_EVERYBODY = 2**47
 
 # So many findings are spelled out in a refusal; `campaigns coverage` shows them all.
 _SPELLED_OUT = 5
@@ -97,15 +94,16 @@ def _wishes(session: Session, campaign: Campaign, papers: Papers, now: datetime)
     """Count the recipients of each language and region on each channel."""
     audience = papers.audience(campaign.audience)
     list_ids = segments.lists_of(session, audience)
-    who: dict[str, Any] = {
-        "list_ids": list_ids,
-        "topic": campaign.topic,
-        "now": now,
-        "after": 0,
-        "through": _EVERYBODY,
-    }
     found: list[Wish] = []
     for channel in ChannelPolicy(campaign.channels).channels:
+        span = slices.span(session, audience, channel, list_ids)
+        who: dict[str, Any] = {
+            "list_ids": list_ids,
+            "topic": campaign.topic,
+            "now": now,
+            "after": span.after,
+            "through": span.through,
+        }
         members = segments.members(audience, channel, **who)
         if channel is Channel.SMS and campaign.channels == ChannelPolicy.EMAIL_THEN_SMS:
             members = segments.members_not_reached_by_email(audience, **who)

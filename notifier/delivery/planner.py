@@ -41,7 +41,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable
 
-from notifier.audiences import segments
+from notifier.audiences import segments, slices
 from notifier.audiences.segments import Audience
 from notifier.campaigns.models import Campaign
 from notifier.delivery.filling import Filled, Unfilled, fill
@@ -153,11 +153,13 @@ def plan_slice(
 
     `unfilled` is what the slice before left unfilled, by variant; without it new batches are begun.
     """
-    channels = ChannelPolicy(campaign.channels).channels
+    policy = ChannelPolicy(campaign.channels)
+    channels = policy.channels
     channel = Channel(wave.channel) if wave.channel else channels[0]
-    after = wave.planned_through if wave.channel else 0
+    list_ids = segments.lists_of(session, audience)
+    after = (wave.planned_through if wave.channel else 0) or slices.span(session, audience, channel, list_ids).after
     room = _room(session, wave, channel)
-    through = segments.slice_end(session, channel, after, settings.slice_addresses) if room != 0 else None
+    through = slices.slice_end(session, channel, after, settings.slice_addresses) if room != 0 else None
     if through is None:
         following = dict(pairwise(channels)).get(channel)
         _mark(
@@ -166,9 +168,7 @@ def plan_slice(
         return Planned(channel, 0, {}, finished=following is None)
     # Whose pause ends in time is planned like everybody else, and waits for its end in a later batch.
     latest = settings.latest(campaign.expires_at, max(now, wave.due_at))
-    members = _members(
-        audience, channel, ChannelPolicy(campaign.channels), tuple(segments.lists_of(session, audience)), campaign.topic
-    )
+    members = _members(audience, channel, policy, tuple(list_ids), campaign.topic)
     bounds = {_LATEST: latest, _AFTER: after, _THROUGH: through}
     _fill_slice(session, wave, channel, members, room, bounds)
     found = _alike(session)
@@ -176,6 +176,9 @@ def plan_slice(
     left = _write(session, wave, campaign, channel, found, settings.batch_size(channel), unfilled)
     planned = sum(one.everybody for one in found)
     perform(session, _EMPTY[_slice.name])
+    if not found:
+        # Nobody was here, so where is the next one? A small audience is not looked for among everybody.
+        through = slices.span(session, audience, channel, list_ids, after=through).after
     _mark(session, wave, channel=channel, through=through, planned=planned)
     return Planned(channel, planned, left, finished=False)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import literal_column, select, update
 
-from notifier.audiences import segments, suppressions
+from notifier.audiences import segments, slices, suppressions
 from notifier.audiences.definitions import Audience
 from notifier.audiences.models import Address, ListChoice, Subscription, TopicChoice
 from notifier.audiences.permission import with_hold_back
@@ -188,7 +188,7 @@ def test_slices_in_the_order_of_ids_cover_every_address_once(school: School) -> 
     after = 0
     with school.database.reading() as session:
         ids = segments.lists_of(session, PARENTS)
-        while (through := segments.slice_end(session, Channel.EMAIL, after, 7)) is not None:
+        while (through := slices.slice_end(session, Channel.EMAIL, after, 7)) is not None:
             query = segments.members(
                 PARENTS, Channel.EMAIL, list_ids=ids, topic="t", now=school.now, after=after, through=through
             )
@@ -197,6 +197,24 @@ def test_slices_in_the_order_of_ids_cover_every_address_once(school: School) -> 
         assert seen == list(
             session.scalars(select(Subscription.email_address_id).order_by(Subscription.email_address_id))
         )
+
+
+def test_a_small_audience_lies_close_around_its_own_addresses(school: School, another: Callable[..., int]) -> None:
+    another("preston-primary")
+    school.upload(HEADER + "".join(f"{n},P,p{n}@example.org,,,,\n" for n in range(9)))
+    school.upload(
+        f"{HEADER}1,Q,q@example.org,,,,\n2,R,r@example.org,,,staff,\n3,S,s@example.org,,,,\n", "preston-primary"
+    )
+    preston = Audience("preston", "P", Readers.PARENTS, lists=("preston-primary",), roles=(Role.PARENT,))
+    first, last = school.address_id("q@example.org"), school.address_id("s@example.org")
+    with school.database.reading() as session:
+        ids = segments.lists_of(session, preston)
+        assert slices.span(session, preston, Channel.EMAIL, ids) == slices.Span(first - 1, last)
+        assert slices.span(session, preston, Channel.EMAIL, ids, after=first) == slices.Span(last - 1, last)
+        assert slices.span(session, preston, Channel.EMAIL, ids, after=last) == slices.Span(last, last)
+        assert slices.span(session, preston, Channel.SMS, ids) == slices.Span(0, 0)
+        # A large one is not asked for row by row: all the rest may be its.
+        assert slices.span(session, preston, Channel.EMAIL, ids, after=3, few=2) == slices.Span(3, last)
 
 
 def test_combinations_name_each_language_and_region_once(school: School) -> None:

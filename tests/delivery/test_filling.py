@@ -8,7 +8,7 @@ from notifier.delivery import control, counts, queue, waves
 from notifier.delivery.batches import BatchStatus
 from notifier.delivery.filling import Unfilled
 from notifier.delivery.models import Batch, Delivery
-from notifier.delivery.planner import PlanSettings
+from notifier.delivery.planner import Planned, PlanSettings
 from notifier.vocabulary import Channel
 from notifier.worker import duties
 from tests.delivery.conftest import World
@@ -99,6 +99,28 @@ def test_schools_counted_ahead_are_counted_again_when_a_batch_grows(world: World
     with world.database.reading() as session:
         assert [cell.number for cell in counts.school_cells(session, campaign)] == [6]
     assert _sizes(world) == [(6, 6)]
+
+
+def test_the_few_of_an_audience_are_not_looked_for_among_everybody_else(world: World) -> None:
+    world.planning = PlanSettings(slice_addresses=3, email_batch=8)
+    world.people(*_people(12, "el"), code="elsewhere", region="GR")
+    world.people(Person(email="ada@example.org"), code="northcote-high")
+    world.people(*_people(12, "de"), code="far-away", region="DE")
+    world.people(Person(email="bob@example.org"), code="preston-primary")
+    world.people(*_people(12, "fr"), code="abroad", region="FR")
+    campaign = world.campaign()
+    found: list[Planned] = []
+    approved = duties._Approved(world.engine)
+    while not found or not found[-1].finished:
+        with world.database.transaction() as session:
+            wave = waves.next_due(session, now=world.clock())
+            assert wave is not None
+            done = duties._plan_slice(session, wave, world.engine, approved, {})
+            assert done is not None
+            found.append(done)
+    # Ada's slice, an empty one, Bob's, an empty one, and the end; without looking ahead they would be fourteen.
+    assert [done.deliveries for done in found] == [1, 0, 1, 0, 0]
+    assert set(world.statuses(campaign)) == {"ada@example.org", "bob@example.org"}
 
 
 def test_nobody_changes_a_campaign_in_the_middle_of_a_slice(world: World) -> None:
