@@ -19,19 +19,15 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
-    Dialect,
     Insert,
     Integer,
     MetaData,
     Select,
     String,
-    Subquery,
     Table,
-    Text,
     and_,
     bindparam,
     case,
-    exists,
     func,
     insert,
     literal,
@@ -39,37 +35,20 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.orm import Session
-from sqlalchemy.schema import CreateTable
 
 from notifier.audiences import segments, slices
 from notifier.audiences.segments import Audience
 from notifier.campaigns.models import Campaign
+from notifier.delivery import slice_table
 from notifier.delivery.filling import Filled, Unfilled, fill
 from notifier.delivery.models import Delivery, Wave
+from notifier.delivery.slice_table import Alike, planned_slice
 from notifier.delivery.status import DeliveryStatus
 from notifier.delivery.variants import Pair, Press, resolve, routes
 from notifier.delivery.waves import WaveStatus
-from notifier.kit.db import UtcDateTime, perform, plain_rows
+from notifier.kit.bulk import empty
+from notifier.kit.db import UtcDateTime, perform
 from notifier.vocabulary import Channel, ChannelPolicy, HoldBackReason
-
-# The slice of an audience that is being planned. It lives only inside the transaction, and is in order: what is alike
-# stands together, so that the place of a row says which batch it goes into.
-_slice = Table(
-    "planned_slice",
-    MetaData(),
-    Column("place", Integer, primary_key=True),
-    Column("address_id", BigInteger),
-    Column("destination", String(254)),
-    Column("given_name", String(120)),
-    Column("wanted_language", String(35)),
-    Column("region", String(12)),
-    Column("list_ids", Text),
-    Column("hold_back", String(60)),
-    prefixes=["TEMPORARY"],
-    # A row that is only deleted goes on standing in the way there.
-    postgresql_on_commit="DELETE ROWS",
-)
-_COLUMNS = [column.name for column in _slice.columns if not column.primary_key]
 
 # Where the deliveries of each (language, region) of the slice go; the same words as in `filling.Seats`.
 _seating = Table(
@@ -128,16 +107,6 @@ class Planned:
     finished: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Alike:
-    """The addresses of one (language, region) in a slice: their first place, and how many, `free` if not held back."""
-
-    pair: Pair
-    first_place: int
-    everybody: int
-    free: int
-
-
 def plan_slice(
     session: Session,
     wave: Wave,
@@ -170,12 +139,12 @@ def plan_slice(
     latest = settings.latest(campaign.expires_at, max(now, wave.due_at))
     members = _members(audience, channel, policy, tuple(list_ids), campaign.topic)
     bounds = {_LATEST: latest, _AFTER: after, _THROUGH: through}
-    _fill_slice(session, wave, channel, members, room, bounds)
-    found = _alike(session)
+    slice_table.fill(session, wave, channel, members, room, bounds)
+    found = slice_table.alike(session)
     resolve(session, campaign, channel, [one.pair for one in found], press=press, now=now)
     left = _write(session, wave, campaign, channel, found, settings.batch_size(channel), unfilled)
     planned = sum(one.everybody for one in found)
-    perform(session, _EMPTY[_slice.name])
+    empty(session, planned_slice)
     if not found:
         # Nobody was here, so where is the next one? A small audience is not looked for among everybody.
         through = slices.span(session, audience, channel, list_ids, after=through).after
@@ -214,71 +183,12 @@ def _room(session: Session, wave: Wave, channel: Channel) -> int | None:
     return max(0, int(wave.scope["first"]) - (session.scalar(planned) or 0))
 
 
-def _within(scope: Mapping[str, Any], chosen: Subquery) -> list[ColumnElement[bool]]:
-    """Return what makes an address part of a wave."""
-    conditions: list[ColumnElement[bool]] = []
-    if "regions" in scope and not scope.get("rest"):
-        conditions.append(chosen.c.region.in_(scope["regions"]))
-    if "slot" in scope:
-        which, of_how_many = scope["slot"]
-        conditions.append(chosen.c.address_id % of_how_many == which)
-    if "first" in scope:
-        conditions.append(chosen.c.hold_back.is_(None))
-    return conditions
-
-
-def _fill_slice(
-    session: Session, wave: Wave, channel: Channel, members: Select[Any], room: int | None, bounds: Mapping[str, Any]
-) -> None:
-    """Put the slice into the temporary table, leaving out whom an earlier wave of this round has already planned."""
-    _make_ready(session, _slice)
-    chosen = members.order_by(None).subquery()
-    wanted = select(*[chosen.c[name] for name in _COLUMNS]).where(*_within(wave.scope, chosen))
-    if _is_later_wave(session, wave):
-        already = exists().where(
-            Delivery.campaign_id == wave.campaign_id,
-            Delivery.occurrence == wave.occurrence,
-            Delivery.channel == channel,
-            Delivery.address_id == chosen.c.address_id,
-        )
-        wanted = wanted.where(~already)
-    if room is not None:
-        first = wanted.order_by(chosen.c.address_id).limit(room).subquery()
-        wanted = select(*[first.c[name] for name in _COLUMNS])
-    # Alike next to each other, and those held back behind them: then a place says which batch, and nobody counts rows.
-    columns = wanted.selected_columns
-    order = (columns.wanted_language, columns.region, columns.hold_back.is_not(None), columns.address_id)
-    perform(session, insert(_slice).from_select(_COLUMNS, wanted.order_by(*order)), **bounds)
-
-
-def _make_ready(session: Session, table: Table) -> None:
-    """Make a temporary table, unless this connection has it, and empty it."""
-    connection = session.connection()
-    connection.exec_driver_sql(_made(table, connection.dialect))
-    perform(session, _EMPTY[table.name])
-
-
-@lru_cache(maxsize=8)
-def _made(table: Table, dialect: Dialect) -> str:
-    return str(CreateTable(table, if_not_exists=True).compile(dialect=dialect))
-
-
-def _is_later_wave(session: Session, wave: Wave) -> bool:
-    earlier = {"the_campaign": wave.campaign_id, "the_occurrence": wave.occurrence, "the_wave": wave.id}
-    return perform(session, _OTHER_WAVE, **earlier).first() is not None
-
-
-def _alike(session: Session) -> list[_Alike]:
-    """Return what stands next to each other in the slice."""
-    return [_Alike((wanted, region), *numbers) for wanted, region, *numbers in plain_rows(session, _GROUPS)]
-
-
 def _write(
     session: Session,
     wave: Wave,
     campaign: Campaign,
     channel: Channel,
-    found: Sequence[_Alike],
+    found: Sequence[Alike],
     size: int,
     unfilled: Mapping[int, Unfilled],
 ) -> Mapping[int, Unfilled]:
@@ -289,7 +199,7 @@ def _write(
         if (variant_id := variants[one.pair]) is not None and one.free:
             amounts[variant_id] += one.free
     filled = fill(session, wave, campaign, channel, size, amounts, unfilled)
-    _make_ready(session, _seating)
+    empty(session, _seating)
     if found:
         session.connection().execute(insert(_seating), list(_seats(found, variants, filled)))
         perform(
@@ -305,7 +215,7 @@ def _write(
 
 
 def _seats(
-    found: Sequence[_Alike], variants: Mapping[Pair, int | None], filled: Filled
+    found: Sequence[Alike], variants: Mapping[Pair, int | None], filled: Filled
 ) -> Iterator[dict[str, int | str | None]]:
     """Say for each (language, region) where its deliveries go; several of them may share a variant."""
     before: Counter[int] = Counter()
@@ -328,27 +238,27 @@ def _seats(
 
 def _deliveries() -> Insert:
     """Return the INSERT of the deliveries of the slice."""
-    seat = and_(_seating.c.wanted == _slice.c.wanted_language, _seating.c.region == _slice.c.region)
-    goes = and_(_slice.c.hold_back.is_(None), _seating.c.variant_id.is_not(None))
-    which = (_slice.c.place + _seating.c.begin) // bindparam("the_size", type_=Integer)
+    seat = and_(_seating.c.wanted == planned_slice.c.wanted_language, _seating.c.region == planned_slice.c.region)
+    goes = and_(planned_slice.c.hold_back.is_(None), _seating.c.variant_id.is_not(None))
+    which = (planned_slice.c.place + _seating.c.begin) // bindparam("the_size", type_=Integer)
     no_content = case((_seating.c.variant_id.is_(None), literal(HoldBackReason.NO_CONTENT.value)))
     row: dict[str, ColumnElement[Any]] = {
         "campaign_id": bindparam("the_campaign", type_=BigInteger),
         "occurrence": bindparam("the_occurrence", type_=Integer),
         "wave_id": bindparam("the_wave", type_=BigInteger),
         "channel": bindparam("on_channel", type_=String),
-        "address_id": _slice.c.address_id,
-        "destination": _slice.c.destination,
-        "given_name": _slice.c.given_name,
-        "list_ids": _slice.c.list_ids,
-        "wanted_language": _slice.c.wanted_language,
-        "region": _slice.c.region,
+        "address_id": planned_slice.c.address_id,
+        "destination": planned_slice.c.destination,
+        "given_name": planned_slice.c.given_name,
+        "list_ids": planned_slice.c.list_ids,
+        "wanted_language": planned_slice.c.wanted_language,
+        "region": planned_slice.c.region,
         "variant_id": _seating.c.variant_id,
-        "reason": func.coalesce(_slice.c.hold_back, no_content),
+        "reason": func.coalesce(planned_slice.c.hold_back, no_content),
         "status": case((goes, literal(_QUEUED)), else_=literal(_HELD_BACK)),
         "batch_id": case((goes, case((which == 0, _seating.c.first_batch), else_=_seating.c.following + which))),
     }
-    rows = select(*row.values()).select_from(_slice.join(_seating, seat)).order_by(_slice.c.place)
+    rows = select(*row.values()).select_from(planned_slice.join(_seating, seat)).order_by(planned_slice.c.place)
     return insert(Delivery).from_select(list(row), rows, include_defaults=False)
 
 
@@ -367,21 +277,8 @@ def _mark(
     )
 
 
-# What every slice asks and says, put together once.
-_EMPTY = {table.name: table.delete() for table in (_slice, _seating)}
-_group = (_slice.c.wanted_language, _slice.c.region)
-_free = func.count(case((_slice.c.hold_back.is_(None), 1)))
-_GROUPS = select(*_group, func.min(_slice.c.place), func.count(), _free).group_by(*_group)
+# What every slice says, put together once.
 _DELIVERIES = _deliveries()
-_OTHER_WAVE = (
-    select(Wave.id)
-    .where(
-        Wave.campaign_id == bindparam("the_campaign"),
-        Wave.occurrence == bindparam("the_occurrence"),
-        Wave.id != bindparam("the_wave"),
-    )
-    .limit(1)
-)
 _MARK = (
     update(Wave)
     .where(Wave.id == bindparam("the_wave"))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from notifier.campaigns import lifecycle, options
@@ -97,14 +97,12 @@ def next_due(session: Session, *, now: datetime) -> Wave | None:
     Several schedulers may ask at once: on PostgreSQL each gets a wave of another campaign, on SQLite they wait for each
     other. Whoever pauses or cancels the campaign waits for the slice, and so finds every batch of it.
     """
-    return session.scalar(_due(now).with_for_update(skip_locked=True, of=[Wave, Campaign]))
+    return session.scalar(_NEXT_DUE, {"the_moment": now})
 
 
 def hold_missed(session: Session, *, now: datetime, grace: timedelta) -> int:
     """Hold every wave that nobody began within its grace period; return how many."""
-    missed = session.scalars(
-        _due(now).where(Wave.due_at < now - grace, Wave.planned == 0, Wave.channel.is_(None)).limit(None)
-    ).all()
+    missed = session.scalars(_MISSED, {"the_moment": now, "the_latest": now - grace}).all()
     for wave in missed:
         reason = (
             f"The wave due at {wave.due_at.isoformat()} was missed by more than the grace period of {grace}; "
@@ -120,12 +118,16 @@ def hold_missed(session: Session, *, now: datetime, grace: timedelta) -> int:
     return len(missed)
 
 
-def _due(now: datetime) -> Select[Wave]:
-    running = (CampaignStatus.APPROVED, CampaignStatus.SENDING)
-    return (
-        select(Wave)
-        .join(Campaign, Campaign.id == Wave.campaign_id)
-        .where(Wave.status == WaveStatus.PENDING, Wave.due_at <= now, Campaign.status.in_(running))
-        .order_by(Wave.priority, Wave.due_at, Wave.id)
-        .limit(1)
+# What every slice of a plan and every tick asks, put together once.
+_due = (
+    select(Wave)
+    .join(Campaign, Campaign.id == Wave.campaign_id)
+    .where(
+        Wave.status == WaveStatus.PENDING,
+        Wave.due_at <= bindparam("the_moment"),
+        Campaign.status.in_((CampaignStatus.APPROVED, CampaignStatus.SENDING)),
     )
+    .order_by(Wave.priority, Wave.due_at, Wave.id)
+)
+_NEXT_DUE = _due.limit(1).with_for_update(skip_locked=True, of=[Wave, Campaign])
+_MISSED = _due.where(Wave.due_at < bindparam("the_latest"), Wave.planned == 0, Wave.channel.is_(None))
