@@ -279,4 +279,4 @@ def test_an_erased_address_that_a_list_has_again_is_said(desk: Desk) -> None:
     desk.type("lists", "import", "northcote-high", "parents.csv", "--apply")
     assert "1 of them were erased and stand on a list here all the same" in desk.type(*IMPORT)
     shown = desk.read("suppressions", "list", "--reason", "erased", *BY)["newest"]
-    assert [one["address"] for one in shown] == ["maria@example.org", None]
+    assert {one["address"] for one in shown} == {"maria@example.org"}
