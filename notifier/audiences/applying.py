@@ -22,7 +22,7 @@ from notifier.audiences.models import (
 )
 from notifier.audiences.permission import Term
 from notifier.audiences.settling import drop_erased, taken
-from notifier.kit.db import UtcDateTime, insert_or_skip, refresh_statistics
+from notifier.kit.db import UtcDateTime, all_or_nothing, insert_or_skip, refresh_statistics
 from notifier.vocabulary import Channel
 
 _SLICE = 20_000
@@ -39,16 +39,18 @@ def apply(session: Session, asked: Import, default_role: str, *, actor: str, now
     drop_erased(session, asked.id)
     terms = Terms(asked, default_role)
     log = _Log(session, asked, actor, now)
-    slices, ids = _slices(session, asked.id), _new_ids(session, asked.id)
-    for part in slices:
-        _add_addresses(session, part, asked.id, ids, now)
+    ids = _new_ids(session, asked.id)
+    _add_addresses(session, asked.id, ids, now)
     refresh_statistics(session, Address)
     known = has_people(session, asked.list_id)
     if known:
         _change(session, terms, log, now)
     last = session.scalar(select(func.max(Subscription.id))) or 0
-    for part in slices:
-        _add(session, part, terms.newcomers if known else terms.everybody, terms, ids, now)
+    if known:
+        for part in _slices(session, asked.id):
+            _add(session, terms.newcomers, part, terms, ids, now)
+    else:
+        _add(session, terms.everybody, true(), terms, ids, now)
     log.added(after=last)
     if terms.mode is ImportMode.REPLACE and known:
         log.removed(terms)
@@ -61,7 +63,7 @@ def apply(session: Session, asked: Import, default_role: str, *, actor: str, now
 
 
 def _slices(session: Session, import_id: int) -> list[ColumnElement[bool]]:
-    """Cut an import into ranges of rows where that is quicker.
+    """Cut an import into ranges of rows where that needs less memory.
 
     SQLite first copies all that a statement reads from the table it writes to. PostgreSQL does not, and compares sets
     by going through all addresses once, which should be once an import.
@@ -85,9 +87,7 @@ def _new_ids(session: Session, import_id: int) -> Mapping[Channel, Term]:
     return {channel: ImportRow.row + literal(free + place * rows) for place, channel in enumerate(Channel)}
 
 
-def _add_addresses(
-    session: Session, part: ColumnElement[bool], import_id: int, ids: Mapping[Channel, Term], now: datetime
-) -> None:
+def _add_addresses(session: Session, import_id: int, ids: Mapping[Channel, Term], now: datetime) -> None:
     """Add what is not there yet; which that is the unique index says, at no more than the price of asking first."""
     for channel, value, key, _ in _ADDRESSES:
         columns: dict[str, Term] = {
@@ -98,14 +98,14 @@ def _add_addresses(
         }
         if channel in ids:
             columns["id"] = ids[channel]
-        rows = select(*columns.values()).where(*taken(import_id), part, key.is_not(None)).order_by(ImportRow.row)
-        session.execute(insert_or_skip(session, Address).from_select(list(columns), rows))
+        rows = select(*columns.values()).where(*taken(import_id), key.is_not(None)).order_by(ImportRow.row)
+        session.execute(all_or_nothing(insert_or_skip(session, Address)).from_select(list(columns), rows))
 
 
 def _add(
     session: Session,
-    part: ColumnElement[bool],
     people: Callable[..., Select[Any]],
+    part: ColumnElement[bool],
     terms: Terms,
     ids: Mapping[Channel, Term],
     now: datetime,
@@ -130,7 +130,7 @@ def _add(
         .where(part)
         .order_by(ImportRow.row)
     )
-    session.execute(insert(Subscription).from_select(list(columns), new))
+    session.execute(all_or_nothing(insert(Subscription)).from_select(list(columns), new))
 
 
 class _Found:
@@ -231,4 +231,4 @@ class _Log:
         ]
 
     def _write(self, rows: Select[Any]) -> None:
-        self._session.execute(insert(SubscriptionChange).from_select(list(_LOG), rows))
+        self._session.execute(all_or_nothing(insert(SubscriptionChange)).from_select(list(_LOG), rows))

@@ -6,7 +6,7 @@ A header is compared without case, accents and punctuation. Nothing here reads a
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 
 from notifier.kit.errors import Invalid
@@ -131,3 +131,8 @@ def check_words(mapping: Mapping[str, str]) -> None:
 def is_usable(found: Mapping[Column, int]) -> bool:
     """Whether a header row leads to anybody at all."""
     return Column.EMAIL in found or Column.MOBILE in found
+
+
+def has_all(header: Sequence[str], words: Collection[str]) -> bool:
+    """Whether every word of a table of our own, of which there is at least one, is a header here."""
+    return bool(words) and set(words) <= {plain(text) for text in header}

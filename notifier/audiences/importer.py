@@ -27,7 +27,8 @@ from notifier.audiences.models import (
 )
 from notifier.audiences.reading import DEFAULT_MAX_UNPACKED_MB
 from notifier.audiences.settling import merge_duplicates, refuse_shared
-from notifier.kit.db import give_room, insert_texts, refresh_statistics
+from notifier.kit.bulk import insert_texts
+from notifier.kit.db import give_room, refresh_statistics
 from notifier.kit.errors import Conflict, Invalid, NotFound
 from notifier.vocabulary import Readers
 
@@ -133,7 +134,8 @@ def settle(session: Session, import_id: int, crowds: Crowds, settings: ImportSet
     give_room(session)
     if crowds.may_exceed(settings.shared_by_many):
         refuse_shared(session, import_id, settings.shared_by_many)
-    merge_duplicates(session, import_id)
+    if crowds.may_repeat():
+        merge_duplicates(session, import_id)
     shown = work_out(session, started, _default_role(session, started))
     started.status = ImportStatus.SHOWN.value
     started.counts = shown.as_counts()

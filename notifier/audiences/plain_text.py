@@ -8,7 +8,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOBase
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from notifier.kit.errors import Invalid
@@ -17,6 +17,8 @@ MAX_LINE = 64 * 1024
 _LONGEST_LINE_BYTES = 4 * MAX_LINE
 _SEPARATORS = ",;\t|"
 _BLOCK = 1 << 20
+# The separator shows in one of the first lines, or in none.
+_TELLING_LINES = 10
 
 
 @dataclass(slots=True)
@@ -60,15 +62,21 @@ def _is_utf8(path: Path) -> bool:
 def csv_rows(name: str, file: TextIOBase, progress: Progress) -> Iterator[tuple[int, Sequence[str]]]:
     """Give the rows of a CSV file, numbered as a spreadsheet would number them. Raises Invalid."""
     lines = _lines(name, file, progress)
-    first = next(lines, "")
-    separator = ""
-    if first.lower().startswith("sep=") and len(first.strip()) == len("sep=,"):
-        separator, first = first.strip()[-1], next(lines, "")
-    reader = csv.reader(chain([first], lines), delimiter=separator or max(_SEPARATORS, key=first.count))
+    head = list(islice(lines, _TELLING_LINES))
+    first = head[0].strip().lower() if head else ""
+    said = first.startswith("sep=") and len(first) == len("sep=,")
+    separator = head.pop(0).strip()[-1] if said else _separator(head)
+    reader = csv.reader(chain(head, lines), delimiter=separator)
     try:
-        yield from enumerate(reader, start=2 if separator else 1)
+        yield from enumerate(reader, start=2 if said else 1)
     except csv.Error as wrong:
         raise Invalid(f"{name}, line {reader.line_num}: {wrong}; is a quotation mark left open?") from wrong
+
+
+def _separator(head: Sequence[str]) -> str:
+    """Return the separator of the first line that has any: a title above the header has none."""
+    telling = next((line for line in head if any(sign in line for sign in _SEPARATORS)), "")
+    return max(_SEPARATORS, key=telling.count)
 
 
 def _lines(name: str, file: TextIOBase, progress: Progress) -> Iterator[str]:

@@ -3,7 +3,7 @@
 Whatever is not a table is refused here in a sentence. Which kind a file is shows in its first bytes, not in its name.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,7 +13,7 @@ import orjson
 
 from notifier.audiences import families, oneroster
 from notifier.audiences.archives import open_archive
-from notifier.audiences.columns import Column, check_mapping, is_usable, recognise
+from notifier.audiences.columns import Column, check_mapping, has_all, is_usable, recognise
 from notifier.audiences.plain_text import Progress, csv_rows, encoding_of
 from notifier.audiences.workbooks import sheets_of
 from notifier.kit.errors import Invalid
@@ -88,8 +88,12 @@ def open_sheet(
     *,
     school: str | None = None,
     max_unpacked_mb: int = DEFAULT_MAX_UNPACKED_MB,
+    own: Collection[str] = (),
 ) -> Iterator[Sheet]:
-    """Open a contact list file. Raises Invalid, naming the file, if it is not one."""
+    """Open a contact list file. Raises Invalid, naming the file, if it is not one.
+
+    `own` are the headers of a table we write ourselves: one that has them all is taken as well, whatever else it says.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(4096)
@@ -97,7 +101,7 @@ def open_sheet(
         raise Invalid(f"{path} cannot be read: {wrong.strerror}") from wrong
     _refuse_strangers(path, head)
     if head.startswith(_OLD_OFFICE):
-        yield _workbook(path, mapping)
+        yield _workbook(path, mapping, own)
     elif head.startswith(_ZIP):
         with open_archive(path, max_bytes=max_unpacked_mb << 20) as archive:
             if oneroster.is_bundle(archive):
@@ -105,12 +109,12 @@ def open_sheet(
                 rows = oneroster.guardians(path, archive, school)
                 yield Sheet(oneroster.HEADER, places, rows, None, Progress())
             else:
-                yield _workbook(path, mapping)
+                yield _workbook(path, mapping, own)
     else:
         progress = Progress()
         with path.open(encoding=encoding_of(path, head), errors="replace", newline="") as text:
             rows = csv_rows(path.name, text, progress)
-            yield _header(path, rows, mapping).sheet(rows, path.stat().st_size, progress)
+            yield _header(path, rows, mapping, own).sheet(rows, path.stat().st_size, progress)
 
 
 def _refuse_strangers(path: Path, head: bytes) -> None:
@@ -125,12 +129,12 @@ def _empty(path: Path) -> Invalid:
     return Invalid(f"{path.name} is empty; save the sheet with its header row and try again")
 
 
-def _workbook(path: Path, mapping: Mapping[str, str] | None) -> Sheet:
+def _workbook(path: Path, mapping: Mapping[str, str] | None, own: Collection[str]) -> Sheet:
     """Take the first sheet with a header we can use."""
     refused: Invalid | None = None
     for rows in sheets_of(path):
         try:
-            header = _header(path, rows, mapping)
+            header = _header(path, rows, mapping, own)
         except Invalid as wrong:
             refused = refused or wrong
             continue
@@ -138,14 +142,14 @@ def _workbook(path: Path, mapping: Mapping[str, str] | None) -> Sheet:
     raise refused or _empty(path)
 
 
-def _header(path: Path, rows: Rows, mapping: Mapping[str, str] | None) -> _Header:
+def _header(path: Path, rows: Rows, mapping: Mapping[str, str] | None, own: Collection[str]) -> _Header:
     """Find the header among the first rows; a title or an empty row may stand above it."""
     first: Sequence[str] = ()
     for seen, (_, cells) in enumerate(rows, start=1):
         if len(cells) > MAX_COLUMNS:
             raise Invalid(f"{path.name} has {len(cells)} columns; a contact list has at most {MAX_COLUMNS}")
         people = families.people_of(cells, mapping)
-        if people or is_usable(recognise(cells, mapping)):
+        if people or is_usable(recognise(cells, mapping)) or has_all(cells, own):
             check_mapping(mapping or {}, cells)
             return _Header(tuple(cells), recognise(cells, mapping), people)
         first = first or [cell.strip() for cell in cells if cell.strip()]

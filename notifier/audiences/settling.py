@@ -55,10 +55,6 @@ def _with_finding(column: Column, value: ColumnElement[Any], reason: Reason) -> 
 
 def merge_duplicates(session: Session, import_id: int) -> None:
     """Take a person who stands on several rows once, with the year levels of all of them."""
-    key = ImportRow.row_key
-    repeated = select(key).where(*taken(import_id)).group_by(key).having(func.count() > 1).limit(1)
-    if session.scalar(repeated) is None:
-        return
     twice = orjson.dumps([(Column.REFERENCE, "", Reason.SAME_PERSON_TWICE)]).decode()
     said = {"import_id": import_id, "verdict": Verdict.DUPLICATE.value, "findings": twice}
     levels: dict[int, str] = {}

@@ -4,19 +4,14 @@ A suppression beats every subscription, and outlives the address it is about. Ev
 Nothing here asks who may lift one: the surfaces do.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from notifier.audiences.addresses import normalise
-from notifier.audiences.columns import Column
 from notifier.audiences.models import Address, SubscriptionChange, Suppression
-from notifier.audiences.reading import Sheet
 from notifier.kit.bulk import insert_new_rows, insert_plain_rows, moment_writer
 from notifier.kit.db import insert_or_skip
 from notifier.kit.errors import Conflict, NotFound
@@ -24,7 +19,7 @@ from notifier.kit.tokens import address_key
 from notifier.vocabulary import Channel, SuppressionReason
 
 _SLICE = 1_000
-_SUPPRESSION = ("address_key", "channel", "reason", "source", "created_at")
+_SUPPRESSION = ("address_key", "channel", "reason", "source", "note", "created_at")
 _CHANGE = ("address_id", "channel", "old", "new", "actor", "why", "at")
 
 # A later, weaker reason never hides an earlier, stronger one: a person's own word and an erasure outrank a bounce.
@@ -227,68 +222,97 @@ def listed(session: Session, reason: SuppressionReason | None, *, limit: int | N
         yield Listed(found.channel, found.reason, found.created_at, found.source, found.note, value, key)
 
 
-@dataclass(frozen=True, slots=True)
-class TakenOver:
-    """What taking over another system's suppressions did, in addresses."""
+class Wanted(NamedTuple):
+    """An address that is to be suppressed, by its keyed hash, with what is to be known about it."""
+
+    key: bytes
+    channel: Channel
+    reason: SuppressionReason
+    source: str
+    note: str | None
+    since: datetime
+
+
+class Done(NamedTuple):
+    """How many were allowed before (`new`), had a weaker reason (`stronger`), or stay as they are (`known`)."""
 
     new: int
+    stronger: int
     known: int
-    unreadable: int
 
 
-def take_over(
-    session: Session,
-    secret: bytes,
-    sheet: Sheet,
-    reason: SuppressionReason,
-    *,
-    country: str,
-    source: str,
-    actor: str,
-    now: datetime,
-) -> TakenOver:
-    """Suppress every address of a file; what is suppressed already stays as it is."""
-    new = known = unreadable = 0
-    moment = moment_writer(session.get_bind().dialect.name)(now)
-    some = _addresses_of(sheet, country)
-    while part := list(islice(some, _SLICE)):
-        readable = [(channel, value) for channel, value in part if value is not None]
-        keys = {address_key(secret, channel, value): channel for channel, value in readable}
-        rows = [(key, channel.value, reason.value, source, moment) for key, channel in keys.items()]
-        fresh = insert_new_rows(session, Suppression, _SUPPRESSION, rows, key=("address_key",))
-        made = [rows[place][0] for place in fresh]
-        _log_many(session, made, keys, reason, actor=actor, now=now, why=source)
-        new, known, unreadable = (
-            new + len(made),
-            known + len(readable) - len(made),
-            unreadable + len(part) - len(readable),
+def suppress_keys(session: Session, wanted: Sequence[Wanted], *, actor: str, why: str, now: datetime) -> Done:
+    """Suppress a thousand or so by keyed hash in a few statements. A weaker reason leaves a stronger one standing."""
+    some = list(_strongest(wanted).values())
+    moment = moment_writer(session.get_bind().dialect.name)
+    rows = [(one.key, one.channel.value, one.reason.value, one.source, one.note, moment(one.since)) for one in some]
+    fresh = set(insert_new_rows(session, Suppression, _SUPPRESSION, rows, key=("address_key",)))
+    made = [some[place] for place in sorted(fresh)]
+    raised = _strengthen(session, [one for place, one in enumerate(some) if place not in fresh])
+    changes = [*((one, None) for one in made), *raised]
+    _log_many(session, changes, actor=actor, why=why, now=now)
+    return Done(len(made), len(raised), len(wanted) - len(changes))
+
+
+def _strongest(wanted: Sequence[Wanted]) -> dict[bytes, Wanted]:
+    found: dict[bytes, Wanted] = {}
+    for one in wanted:
+        other = found.setdefault(one.key, one)
+        if _STRENGTH[one.reason] > _STRENGTH[other.reason]:
+            found[one.key] = one
+    return found
+
+
+def _strengthen(session: Session, wanted: Sequence[Wanted]) -> list[tuple[Wanted, str]]:
+    """Give suppressions that stand already their stronger reason; return those, each with the one it had."""
+    if not wanted:
+        return []
+    standing = select(Suppression.address_key, Suppression.reason).where(
+        Suppression.address_key.in_([one.key for one in wanted])
+    )
+    before = dict(session.execute(standing.with_for_update()).all())
+    raised = [
+        (one, before[one.key])
+        for one in wanted
+        if one.key in before and _STRENGTH[one.reason] > _STRENGTH[SuppressionReason(before[one.key])]
+    ]
+    if raised:
+        session.connection().execute(
+            _RAISE,
+            [
+                {"which": one.key, "reason": one.reason.value, "source": one.source, "note": one.note}
+                | {"created_at": one.since}
+                for one, _ in raised
+            ],
         )
-    return TakenOver(new, known, unreadable)
+    return raised
 
 
-def _addresses_of(sheet: Sheet, country: str) -> Iterator[tuple[Channel, str | None]]:
-    for _, cells in sheet.rows:
-        for column, channel in ((Column.EMAIL, Channel.EMAIL), (Column.MOBILE, Channel.SMS)):
-            place = sheet.places.get(column, len(cells))
-            if place < len(cells) and cells[place].strip():
-                yield channel, normalise(channel, cells[place], country=country)[0]
+_RAISE = update(Suppression).where(Suppression.address_key == bindparam("which"))
 
 
 def _log_many(
-    session: Session,
-    made: Sequence[bytes],
-    keys: Mapping[bytes, Channel],
-    reason: SuppressionReason,
-    *,
-    actor: str,
-    now: datetime,
-    why: str,
+    session: Session, changes: Sequence[tuple[Wanted, str | None]], *, actor: str, why: str, now: datetime
 ) -> None:
-    if not made:
+    """Log changes, each with the reason that stood before."""
+    if not changes:
         return
-    known = dict(session.execute(select(Address.key, Address.id).where(Address.key.in_(made))).all())
-    line = ("allowed", f"suppressed:{reason}", actor, why[:200], moment_writer(session.get_bind().dialect.name)(now))
-    insert_plain_rows(session, SubscriptionChange, _CHANGE, [(known.get(key), keys[key].value, *line) for key in made])
+    keys = [one.key for one, _ in changes]
+    known = dict(session.execute(select(Address.key, Address.id).where(Address.key.in_(keys))).all())
+    at = moment_writer(session.get_bind().dialect.name)(now)
+    rows = [
+        (
+            known.get(one.key),
+            one.channel.value,
+            f"suppressed:{before}" if before else "allowed",
+            f"suppressed:{one.reason}",
+            actor,
+            why[:200],
+            at,
+        )
+        for one, before in changes
+    ]
+    insert_plain_rows(session, SubscriptionChange, _CHANGE, rows)
 
 
 def _log(

@@ -11,7 +11,8 @@ from rich.progress import Progress
 from sqlalchemy.orm import Session
 
 from notifier.accounts import audit, users
-from notifier.audiences import suppressions
+from notifier.audiences import suppression_files, suppressions
+from notifier.audiences.columns import Column
 from notifier.audiences.forgetting import read_address
 from notifier.audiences.reading import Sheet, open_sheet
 from notifier.cli.frame import ActorOption, JsonFlag, LookerOption, print_json, print_table, progress, tell
@@ -27,6 +28,8 @@ app = typer.Typer(help="Addresses that may not be written to, whatever any list 
 _NEEDS_COUNTRY = "A number without + and its country is read with --country, such as --country AU."
 # How often the progress bar moves, in rows.
 _EVERY = 500
+# How many of the rows that were refused are told at the screen.
+_SHOWN = 20
 AddressArgument = Annotated[str, typer.Argument(help="An email address or a mobile number.")]
 
 
@@ -106,53 +109,75 @@ def lift(
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="A file with a column for email addresses, mobile numbers, or both.")],
+    file: Annotated[Path, typer.Argument(help="An export of Notifier, or a file with a column for email or mobile.")],
     actor: ActorOption,
-    reason: Annotated[SuppressionReason, typer.Option(help="Why, for all of them.")] = SuppressionReason.OPT_OUT,
+    reason: Annotated[
+        SuppressionReason | None, typer.Option(help="Why, for all of another system's; opt_out if left out.")
+    ] = None,
     country: CountryOption = "ZZ",
     *,
     as_json: JsonFlag = False,
 ) -> None:
-    """Take over the suppressions of another system."""
+    """Bring back an export of Notifier, or take over the suppressions of another system."""
     if reason is SuppressionReason.ERASED:
         raise Conflict("An erasure is more than a suppression; use `notifier recipients forget`")
     with (
         house() as opened,
-        open_sheet(file) as sheet,
+        open_sheet(file, own=suppression_files.EXPORTED) as sheet,
         progress() as bar,
         opened.database.transaction() as session,
     ):
         by = users.acting(session, actor, users.MAY_SEE_PEOPLE, "importing suppressions").email
-        done = suppressions.take_over(
+        done = suppression_files.take_over(
             session,
             opened.address_secret,
             replace(sheet, rows=_followed(sheet, bar, f"Reading {file.name}")),
             reason,
             country=country,
-            source=f"file {file.name}"[:120],
+            source=f"file {file.name}",
             actor=by,
             now=opened.clock(),
         )
-        _note(session, by, "suppressions.imported", opened.clock(), asdict(done) | {"reason": reason})
-    tell(
-        asdict(done),
-        f"{done.new} addresses are suppressed now, {done.known} were already, {done.unreadable} could not be read.",
-        *([_NEEDS_COUNTRY] if done.unreadable and country == "ZZ" else []),
-        as_json=as_json,
+        counts = asdict(done) | {"refusals": [one._asdict() for one in done.refusals]}
+        _note(session, by, "suppressions.imported", opened.clock(), _numbers(done) | {"reason": reason})
+    tell(counts, *_sentences(done, country), as_json=as_json)
+
+
+def _numbers(done: suppression_files.TakenOver) -> dict[str, int]:
+    return {name: number for name, number in asdict(done).items() if isinstance(number, int)}
+
+
+def _sentences(done: suppression_files.TakenOver, country: str) -> Iterator[str]:
+    yield (
+        f"{done.new} addresses are suppressed now, {done.stronger} for a stronger reason than before, {done.known} "
+        f"were already, {done.refused} could not be taken, {done.empty} rows name none."
     )
+    for row, column, why, remedy in done.refusals[:_SHOWN]:
+        yield f"Row {row}, {column}: {why.replace('_', ' ')}. {remedy}"
+    if done.refused > _SHOWN:
+        yield f"And {done.refused - _SHOWN} more; --json tells the first {len(done.refusals)}."
+    if country == "ZZ" and any(one.column == Column.MOBILE for one in done.refusals):
+        yield _NEEDS_COUNTRY
+    if done.erased_but_held:
+        yield (
+            f"{done.erased_but_held} of them were erased and stand on a list here all the same. Nobody writes to them; "
+            "`notifier suppressions list --reason erased --as EMAIL` names them, and `notifier recipients forget` "
+            "erases them here too."
+        )
 
 
 @app.command()
 def export(
     out: Annotated[Path, typer.Option(help="The CSV file to write.")], actor: ActorOption, *, as_json: JsonFlag = False
 ) -> None:
-    """Write every suppression to a CSV file: the address where it is known, else its keyed hash alone."""
+    """Write every suppression to a CSV file: the address where it is known, and its keyed hash."""
     with house() as opened:
         look(opened, actor, action="suppressions.exported", subject="suppressions", doing="exporting suppressions")
         with opened.database.reading() as session, whole_file(out) as file, progress() as bar:
             total = sum(suppressions.counts(session).values())
-            rows = bar.track(suppressions.listed(session, None), total=total, description=f"Writing {out.name}")
-            written = write_csv(file, suppressions.Listed._fields, rows)
+            everything = suppression_files.exported(session, opened.address_secret)
+            rows = bar.track(everything, total=total, description=f"Writing {out.name}")
+            written = write_csv(file, suppression_files.EXPORTED, rows)
     tell({"file": str(out), "suppressions": written}, f"Wrote {written} suppressions to {out}.", as_json=as_json)
 
 

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import psycopg
@@ -32,12 +32,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.sql.selectable import HasPrefixes
 from sqlalchemy.types import TypeDecorator
 
 from notifier.kit.errors import Invalid, NotifierError
 from notifier.kit.lifelines import LOST_AFTER_S, ours, tell_server
 from notifier.kit.turns import Rank, Turns
 from notifier.kit.write_lock import begin_writing
+
+Statement = TypeVar("Statement", bound=HasPrefixes)
 
 # SQLite gives a rowid only to a column declared exactly INTEGER, which there holds 64 bits anyway.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
@@ -267,6 +270,15 @@ def insert_or_skip(session: Session, table: type[Base]) -> sqlite.Insert | postg
     return postgresql.insert(table).on_conflict_do_nothing()
 
 
+def all_or_nothing(statement: Statement) -> Statement:
+    """Let a long statement that fails undo its whole transaction on SQLite, as its caller does anyway.
+
+    To undo the statement alone, SQLite keeps a copy in memory of every page it touches, as it was before: with an index
+    in random order that is all of the index, for each statement anew (docs/decisions/0074).
+    """
+    return statement.prefix_with("OR ROLLBACK", dialect="sqlite")
+
+
 def insert_rows(
     session: Session, table: type[Base], columns: Sequence[str], rows: Iterable[tuple[object, ...]]
 ) -> None:
@@ -276,54 +288,32 @@ def insert_rows(
     """
     connection = session.connection()
     if connection.dialect.name == "sqlite":
-        _execute_many(connection, table, columns, ["?"] * len(columns), list(rows))
+        some = list(rows)
+        if some:
+            places = ", ".join("?" * len(columns))
+            connection.exec_driver_sql(
+                f"INSERT INTO {table.__tablename__} ({', '.join(columns)}) VALUES ({places})", some
+            )
     else:
-        _copy(connection, table, columns, rows, sql.SQL("COPY {} ({}) FROM STDIN"))
+        copy_rows(connection, table, columns, rows)
 
 
-def insert_texts(
-    session: Session, table: type[Base], columns: Sequence[str], rows: Iterable[tuple[object, ...]]
-) -> None:
-    """Insert plain rows in which "" stands for NULL, and bytes are given as `bytearray`.
-
-    That is the quickest form: Python's sqlite3 asks for a converter of every None and of all bytes, which takes longer
-    than the rest of a value's way.
-    """
-    connection = session.connection()
-    if connection.dialect.name == "sqlite":
-        places = ["nullif(?, '')" if table.__table__.c[column].nullable else "?" for column in columns]
-        _execute_many(connection, table, columns, places, list(rows))
-    else:
-        _copy(connection, table, columns, rows, sql.SQL("COPY {} ({}) FROM STDIN (NULL '')"))
-
-
-def _execute_many(
-    connection: Connection,
-    table: type[Base],
-    columns: Sequence[str],
-    places: Sequence[str],
-    rows: list[tuple[object, ...]],
-) -> None:
-    if rows:
-        statement = f"INSERT INTO {table.__tablename__} ({', '.join(columns)}) VALUES ({', '.join(places)})"
-        connection.exec_driver_sql(statement, rows)
-
-
-def _copy(
+def copy_rows(
     connection: Connection,
     table: type[Base],
     columns: Sequence[str],
     rows: Iterable[tuple[object, ...]],
-    statement: sql.SQL,
+    options: str = "",
 ) -> None:
+    """Copy plain rows into a table of PostgreSQL; `options` are those of COPY."""
     driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
         raise TypeError("rows are copied through psycopg")
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    with (
-        driver.cursor() as cursor,
-        cursor.copy(statement.format(sql.Identifier(table.__tablename__), names)) as copy,
-    ):
+    statement = sql.SQL("COPY {} ({}) FROM STDIN {}").format(
+        sql.Identifier(table.__tablename__), names, sql.SQL(options)
+    )
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)
 

@@ -17,6 +17,11 @@ def safe_cell(value: object) -> str:
     return f"'{text}" if text.lstrip(" \u00a0").startswith(_DANGEROUS) else text
 
 
+def cell_given(text: str) -> str:
+    """Return what `safe_cell` was given: the text without the apostrophe it may have put in front."""
+    return text.removeprefix("'")
+
+
 def write_csv(file: TextIO, header: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
     """Write a table and return how many rows it has below its header."""
     writer = csv.writer(file, lineterminator="\r\n")

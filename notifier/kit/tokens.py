@@ -36,6 +36,7 @@ _WIDENING = "AA"
 # Two numbers and the zeros; the first number has six bytes, which are read as two and four.
 _BLOCK = Struct(">HII6s")
 _ADDRESS_KEY_BYTES = 16
+_PROOF_BYTES = 4
 
 
 class Purpose(StrEnum):
@@ -176,3 +177,11 @@ def address_keys(secret: bytes, channel: str) -> Callable[[str], bytes]:
 def address_key(secret: bytes, channel: str, value: str) -> bytes:
     """Return the keyed hash under which an address is suppressed, even after the address itself was erased."""
     return address_keys(secret, channel)(value)
+
+
+def key_proof(secret: bytes, key: bytes) -> bytes:
+    """Return four bytes that say of an address key which secret it was made with.
+
+    A key alone looks like any other sixteen bytes: made with another secret it would never be found again, in silence.
+    """
+    return blake2b(key, key=secret, digest_size=_PROOF_BYTES, person=b"address key").digest()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from notifier.audiences import forgetting, suppressions
+from notifier.audiences import forgetting, suppression_files, suppressions
 from notifier.audiences.models import Address, ImportRow, Subscription, SubscriptionChange, Suppression
 from notifier.audiences.reading import open_sheet
 from notifier.kit.errors import Conflict, Invalid, NotFound
@@ -150,10 +150,10 @@ def test_another_systems_suppressions_are_taken_over_once(school: School, tmp_pa
     path.write_text("Email,Mobile\njack@example.com,0491 570 156\nJACK@example.com,n/a\nother@example.org,\n")
     for expected in ((3, 1, 1), (0, 4, 1)):
         with open_sheet(path) as sheet, school.database.transaction() as session:
-            done = suppressions.take_over(
+            done = suppression_files.take_over(
                 session, SECRET, sheet, SuppressionReason.OPT_OUT, country="AU", source="f", actor="o", now=now
             )
-        assert (done.new, done.known, done.unreadable) == expected
+        assert (done.new, done.known, done.refused) == expected
     with school.database.reading() as session:
         assert suppressions.counts(session) == {"opt_out": 3}
         shown = {row.address for row in suppressions.listed(session, None)}
