@@ -84,23 +84,9 @@ _SYNONYMS: dict[Column, str] = {
 # A word for any telephone yields to one for a mobile.
 _TELEPHONES = frozenset(["phone", "telephone", "telefon", "telefonnummer", "telefono", "tel", "τηλεφωνο"])
 _MOBILES = frozenset(
-    [
-        "mobile",
-        "cell",
-        "cellphone",
-        "sms",
-        "gsm",
-        "portable",
-        "handy",
-        "handynummer",
-        "mobil",
-        "movil",
-        "celular",
-        "cellulare",
-        "κινητο",
-        "κινητου",
-    ]
-)
+    ["mobile", "cell", "cellphone", "sms", "gsm", "portable", "handy", "handynummer", "mobil", "movil", "celular",
+     "cellulare", "κινητο", "κινητου"]
+)  # fmt: skip
 _WORDS = re.compile(r"[^\w]+")
 
 

@@ -91,6 +91,11 @@ def find_list(session: Session, code: str) -> ContactList:
     return found
 
 
+def codes(session: Session) -> set[str]:
+    """Return the codes of every contact list."""
+    return set(session.scalars(select(ContactList.code)))
+
+
 @dataclass(frozen=True, slots=True)
 class ListSummary:
     """A contact list and how many people are on it."""

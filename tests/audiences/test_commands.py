@@ -194,6 +194,9 @@ def test_a_region_or_topic_that_is_not_there_is_an_error_with_its_line(desk: Des
     assert "odd.toml, line 3: there is no region 'DX'" in desk.type("audiences", "count", "odd", code=1)
     file.write_text('title = "Odd"\nreaders = "parents"\ntopics = ["gardening"]\n')
     assert "odd.toml, line 3: no advisory is about 'gardening'" in desk.type("audiences", "list", code=1)
+    for word in ("lists", "excluded_lists"):
+        file.write_text(f'title = "Odd"\nreaders = "parents"\n{word} = [\n  "northcote-high",\n  "nowhere",\n]\n')
+        assert "odd.toml, line 5: there is no contact list 'nowhere'" in desk.type("audiences", "count", "odd", code=1)
     file.write_text('title = "Odd"\nreaders = "parents"\nregions = ["AU"]\n')
     assert "No advisory is about 'x'" in desk.type("audiences", "count", "odd", "--topic", "x", code=1)
     desk.type("audiences", "count", "odd")
