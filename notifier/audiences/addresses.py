@@ -134,8 +134,11 @@ def judge_phone_at_length(text: str, country: str) -> Judged:
 def _judge_phone(text: str, country: str) -> Judged:
     try:
         number = phonenumbers.parse(text, country)
-    except phonenumbers.NumberParseException:
-        return None, Reason.TWO_ADDRESSES if _SEVERAL.search(text) else Reason.NOT_A_PHONE_NUMBER
+    except phonenumbers.NumberParseException as wrong:
+        if _SEVERAL.search(text):
+            return None, Reason.TWO_ADDRESSES
+        too_long = wrong.error_type == phonenumbers.NumberParseException.TOO_LONG
+        return None, Reason.TOO_LONG if too_long else Reason.NOT_A_PHONE_NUMBER
     if number.extension is not None:
         return None, Reason.NOT_A_MOBILE
     if not phonenumbers.is_valid_number(number):

@@ -10,11 +10,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, insert, literal, or_, select, true, update
 from sqlalchemy.orm import Session, aliased
 
-from notifier.audiences.difference import Terms, has_people
+from notifier.audiences.difference import Difference, Terms, has_people
 from notifier.audiences.models import (
     Address,
     Import,
-    ImportMode,
     ImportRow,
     Subscription,
     SubscriptionChange,
@@ -34,32 +33,42 @@ _ADDRESSES = (
 _LOG = ("at", "address_id", "list_id", "channel", "old", "new", "actor", "why")
 
 
-def apply(session: Session, asked: Import, default_role: str, *, actor: str, now: datetime) -> None:
-    """Make the list what the difference said."""
+def apply(session: Session, asked: Import, shown: Difference, default_role: str, *, actor: str, now: datetime) -> None:
+    """Make the list what the difference said. What it said nothing of is not looked for again."""
     drop_erased(session, asked.id)
     terms = Terms(asked, default_role)
     log = _Log(session, asked, actor, now)
-    ids = _new_ids(session, asked.id)
-    _add_addresses(session, asked.id, ids, now)
+    if shown.added or shown.changed:
+        _put_on(session, terms, log, now)
+    if shown.removed:
+        _take_off(session, terms, log, now)
+
+
+def _put_on(session: Session, terms: Terms, log: "_Log", now: datetime) -> None:
+    """Write the people who are new or changed, and their addresses."""
+    ids = _new_ids(session, terms.import_id)
+    _add_addresses(session, terms.import_id, ids, now)
     refresh_statistics(session, Address)
-    known = has_people(session, asked.list_id)
-    if known:
-        _change(session, terms, log, now)
     last = session.scalar(select(func.max(Subscription.id))) or 0
-    if known:
-        for part in _slices(session, asked.id):
-            _add(session, terms.newcomers, part, terms, ids, now)
-    else:
+    if not has_people(session, terms.list_id):
         _add(session, terms.everybody, true(), terms, ids, now)
+    else:
+        slices = _slices(session, terms.import_id)
+        for part in slices:
+            _change(session, terms, part, log, now)
+        for part in slices:
+            _add(session, terms.newcomers, part, terms, ids, now)
     log.added(after=last)
-    if terms.mode is ImportMode.REPLACE and known:
-        log.removed(terms)
-        session.execute(
-            update(Subscription)
-            .where(terms.absent)
-            .values(status=SubscriptionStatus.REMOVED.value, import_id=asked.id, updated_at=now)
-            .execution_options(synchronize_session=False)
-        )
+
+
+def _take_off(session: Session, terms: Terms, log: "_Log", now: datetime) -> None:
+    session.execute(
+        all_or_nothing(update(Subscription))
+        .where(terms.absent)
+        .values(status=SubscriptionStatus.REMOVED.value, import_id=terms.import_id, updated_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    log.removed()
 
 
 def _slices(session: Session, import_id: int) -> list[ColumnElement[bool]]:
@@ -145,18 +154,22 @@ class _Found:
             self.id = func.coalesce(self.address.id, _id_of(key))
 
 
-def _change(session: Session, terms: Terms, log: "_Log", now: datetime) -> None:
+def _change(session: Session, terms: Terms, part: ColumnElement[bool], log: "_Log", now: datetime) -> None:
     """Write the changed fields of people the list has, and bring back those it had before."""
-    log.changed(terms)
-    rows = _to_change(
-        terms,
-        Subscription.id.label("id"),
-        *(value.label(name) for name, value in terms.values.items()),
-        terms.email_key.label("email_key"),
-        terms.mobile_key.label("mobile_key"),
-    ).subquery()
+    log.changed(terms, part)
+    rows = (
+        _to_change(
+            terms,
+            Subscription.id.label("id"),
+            *(value.label(name) for name, value in terms.values.items()),
+            terms.email_key.label("email_key"),
+            terms.mobile_key.label("mobile_key"),
+        )
+        .where(part)
+        .subquery()
+    )
     session.execute(
-        update(Subscription)
+        all_or_nothing(update(Subscription))
         .where(Subscription.id == rows.c.id)
         .values(
             {name: rows.c[name] for name in terms.values}
@@ -202,21 +215,26 @@ class _Log:
             )
             self._write(rows)
 
-    def removed(self, terms: Terms) -> None:
-        """Log the people whom this import is about to take off the list."""
+    def removed(self) -> None:
+        """Log the people whom this import has just taken off the list: asking again who is absent costs far more."""
         for channel, _, _, address_id in _ADDRESSES:
-            rows = select(*self._row(address_id, channel, _SUBSCRIBED, _REMOVED))
-            self._write(rows.where(terms.absent, address_id.is_not(None)))
+            rows = select(*self._row(address_id, channel, _SUBSCRIBED, _REMOVED)).where(
+                Subscription.list_id == self._asked.list_id,
+                Subscription.import_id == self._asked.id,
+                Subscription.status == SubscriptionStatus.REMOVED.value,
+                address_id.is_not(None),
+            )
+            self._write(rows)
 
-    def changed(self, terms: Terms) -> None:
+    def changed(self, terms: Terms, part: ColumnElement[bool]) -> None:
         """Log the addresses that a change is about to take off the list, and those it puts on."""
         for (channel, _, _, before), key in zip(_ADDRESSES, (terms.email_key, terms.mobile_key), strict=True):
             differs = terms.differences["email" if channel is Channel.EMAIL else "mobile"]
             went = _to_change(terms, *self._row(before, channel, _SUBSCRIBED, _REMOVED))
-            self._write(went.where(~terms.is_new, differs, before.is_not(None)))
+            self._write(went.where(part, ~terms.is_new, differs, before.is_not(None)))
             came = aliased(Address)
             arrived = _to_change(terms, *self._row(came.id, channel, None, _SUBSCRIBED)).join(came, came.key == key)
-            self._write(arrived.where(or_(terms.is_new, differs)))
+            self._write(arrived.where(part, or_(terms.is_new, differs)))
 
     def _row(self, address_id: Term, channel: Channel, old: str | None, new: str) -> list[Term]:
         return [

@@ -42,35 +42,51 @@ _SYNONYMS: dict[Column, str] = {
     Column.EMAIL: """
         email, e mail, mail, email address, e mail address, parent email, parent email address, guardian email,
         contact email, primary email, home email, parent carer email, courriel, adresse courriel, adresse email,
-        adresse e mail, adresse mail, adresse electronique, mel, email du parent, email adresse, e mail adresse,
-        mailadresse, eltern email, e mail der eltern, correo, correo electronico, email del padre, direccion de correo,
-        posta elettronica, indirizzo email, indirizzo e mail, email genitore, email del genitore,
-        ηλεκτρονικο ταχυδρομειο, ηλεκτρονικη διευθυνση, διευθυνση email, email γονεα, e mail γονεα""",
+        adresse e mail, adresse mail, adresse electronique, mel, email du parent, e mail du parent, email parent,
+        email parents, courriel du parent, email adresse, e mail adresse, mailadresse, eltern email, e mail eltern,
+        email eltern, eltern e mail, e mail der eltern, e mail erziehungsberechtigte, mail eltern, correo,
+        correo electronico, email del padre, correo del padre, correo electronico del padre,
+        direccion de correo electronico, direccion de correo, posta elettronica, indirizzo email, indirizzo e mail,
+        email genitore, e mail genitore, mail genitore, email del genitore, ηλεκτρονικο ταχυδρομειο,
+        ηλεκτρονικη διευθυνση, διευθυνση email, email γονεα, e mail γονεα, email κηδεμονα, ηλ ταχυδρομειο,
+        ηλεκτρονικο ταχυδρομειο γονεα""",
     Column.MOBILE: """
         mobile, mobile phone, mobile number, mobile no, phone, phone number, cell, cell phone, cellphone, sms,
-        parent mobile, parent mobile phone, guardian mobile, contact mobile, telephone, telephone mobile,
-        portable, tel portable, tel mobile, numero de portable, numero de telephone, mobile du parent,
-        handy, handynummer, mobil, mobilnummer, mobiltelefon, telefon, telefonnummer, handy der eltern,
-        movil, telefono movil, telefono, celular, numero de movil, cellulare, telefono cellulare,
-        numero di cellulare, numero di telefono, κινητο, κινητο τηλεφωνο, τηλεφωνο, αριθμος κινητου, κινητο γονεα""",
+        parent mobile, parent mobile phone, guardian mobile, contact mobile, telephone, telephone mobile, portable,
+        tel portable, telephone portable, telephone portable du parent, tel mobile, tel, gsm, mobile phone number,
+        cell number, cell phone number, parent phone, parent phone number, parent mobile number, parent cell,
+        guardian phone, contact phone, contact mobile phone, mobile parent, portable parent, numero de portable,
+        numero de telephone, mobile du parent, handy, handynummer, handy nr, mobil, mobilnummer, mobil nr,
+        mobilfunknummer, telefon mobil, tel mobil, mobiltelefonnummer, handy eltern, handynummer der eltern,
+        mobiltelefon, telefon, telefonnummer, handy der eltern, movil, telefono movil, movil del padre,
+        telefono movil del padre, telefono celular, numero de celular, telefono, celular, numero de movil, cellulare,
+        telefono cellulare, numero cellulare, cell genitore, cellulare genitore, cellulare del genitore,
+        numero di cellulare, numero di telefono, κινητο, κινητο τηλεφωνο, τηλ κινητο, κινητο κηδεμονα, τηλεφωνο,
+        αριθμος κινητου, κινητο γονεα""",
     Column.LANGUAGE: """
         language, preferred language, home language, language spoken at home, main language, contact language, langue,
         langue preferee, langue maternelle, langue parlee a la maison, sprache, muttersprache, familiensprache,
-        bevorzugte sprache, idioma, lengua, idioma preferido, lengua materna, lingua, lingua preferita,
-        lingua madre, γλωσσα, μητρικη γλωσσα, γλωσσα επικοινωνιας""",
+        bevorzugte sprache, idioma, lengua, idioma preferido, lengua materna, lingua, lingua preferita, lingua madre,
+        γλωσσα, μητρικη γλωσσα, γλωσσα επικοινωνιας""",
     Column.ROLE: """
         role, relationship, relation, contact type, relationship to student, type, qualite, lien, lien de parente,
         rolle, beziehung, rol, relacion, parentesco, ruolo, relazione, parentela, ρολος, ιδιοτητα, σχεση""",
     Column.YEAR_LEVELS: """
-        year level, year levels, year, years, grade, grades, class year, school year, form, niveau, niveaux, classe,
-        jahrgang, jahrgangsstufe, klassenstufe, stufe, klasse, curso, nivel, ano, grado, anno, anno scolastico,
-        livello, classi, ταξη, ταξεις""",
+        year level, year levels, year, years, grade, grades, class year, school year, year group, grade level, form,
+        niveau, niveaux, classe, jahrgang, jahrgangsstufe, klassenstufe, stufe, klasse, curso, nivel, ano, grado, anno,
+        anno scolastico, livello, classi, ταξη, ταξεις""",
     Column.REFERENCE: """
         reference, ref, id, external id, contact id, parent id, person id, family code, sourcedid, identifier,
         student id, identifiant, reference interne, numero eleve, kennung, referenz, schulernummer, identificador,
         referencia, id familia, riferimento, identificativo, codice, κωδικος, αναγνωριστικο, αρ μητρωου""",
 }
 
+# A word for any telephone yields to one for a mobile.
+_TELEPHONES = frozenset(["phone", "telephone", "telefon", "telefonnummer", "telefono", "tel", "τηλεφωνο"])
+_MOBILES = frozenset(
+    ["mobile", "cell", "cellphone", "sms", "gsm", "portable", "handy", "handynummer", "mobil", "movil", "celular",
+     "cellulare", "κινητο", "κινητου"]
+)  # fmt: skip
 _WORDS = re.compile(r"[^\w]+")
 
 
@@ -93,19 +109,31 @@ def known(bare: str) -> Column | None:
     return _KNOWN.get(bare)
 
 
+def by_precision(header: Sequence[str]) -> list[tuple[int, str]]:
+    """Return the place of each header and the header itself, `plain`; those for any telephone come last."""
+    return sorted(
+        ((place, plain(text)) for place, text in enumerate(header)), key=lambda one: _is_any_telephone(one[1])
+    )
+
+
+def _is_any_telephone(bare: str) -> bool:
+    words = set(bare.split())
+    return bool(words & _TELEPHONES) and not words & _MOBILES
+
+
 def recognise(header: Sequence[str], mapping: Mapping[str, str] | None = None) -> dict[Column, int]:
     """Return where each column stands in a header row.
 
     `mapping` gives headers of this file one of our words, or "-" to leave them out; it beats the synonyms. Of two
-    headers for one column the first counts.
+    headers for one column the first counts, but "Telephone" only where there is no "Mobile".
     """
     wanted = {plain(theirs): ours for theirs, ours in (mapping or {}).items()}
-    headers = [plain(text) for text in header]
+    headers = by_precision(header)
     found: dict[Column, int] = {}
-    for place, text in enumerate(headers):
+    for place, text in headers:
         if wanted.get(text, LEAVE_OUT) != LEAVE_OUT:
             found.setdefault(Column(wanted[text]), place)
-    for place, text in enumerate(headers):
+    for place, text in headers:
         if text not in wanted and (column := _KNOWN.get(text)) is not None:
             found.setdefault(column, place)
     return found

@@ -75,8 +75,18 @@ def load_audience(folder: Path, name: str) -> Audience:
         raise Invalid(f"{path} is not a TOML file: {wrong}") from wrong
 
 
-def check_against(folder: Path, audience: Audience, *, regions: Collection[str], topics: Collection[str]) -> None:
-    """Raise Invalid, with file and line, for a region or a topic that is not there, which would reach nobody."""
+def check_against(
+    folder: Path,
+    audience: Audience,
+    *,
+    regions: Collection[str],
+    topics: Collection[str],
+    lists: Collection[str] | None = None,
+) -> None:
+    """Raise Invalid, with file and line, for a region, a topic or a list that is not there, which would reach nobody.
+
+    `lists` are the codes of every contact list; None if there is no database at hand.
+    """
     path = folder / f"{audience.name}.toml"
     text = path.read_text(encoding="utf-8")
     reader = _Reader(path, text, tomllib.loads(text))
@@ -86,6 +96,10 @@ def check_against(folder: Path, audience: Audience, *, regions: Collection[str],
     for topic in audience.topics:
         if topic not in topics:
             reader.refuse("topics", topic, f"no advisory is about {topic!r}; there are: {', '.join(sorted(topics))}")
+    for word, codes in (("lists", audience.lists), ("excluded_lists", audience.excluded_lists)):
+        for code in codes:
+            if lists is not None and code not in lists:
+                reader.refuse(word, code, f"there is no contact list {code!r}; `notifier lists show` names every one")
 
 
 # A worker asks for the audience of every batch; the file is read each time, but the same text is understood only once.

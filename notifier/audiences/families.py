@@ -7,7 +7,7 @@ Nothing here judges a value.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from notifier.audiences.columns import LEAVE_OUT, Column, known, plain
+from notifier.audiences.columns import LEAVE_OUT, Column, by_precision, known, plain
 
 Places = Mapping[Column, int]
 
@@ -40,8 +40,7 @@ def people_of(header: Sequence[str], mapping: Mapping[str, str] | None = None) -
     said = {plain(theirs): ours for theirs, ours in (mapping or {}).items()}
     own: dict[int, dict[Column, int]] = {}
     of_all: dict[Column, int] = {}
-    for place, text in enumerate(header):
-        bare = plain(text)
+    for place, bare in by_precision(header):
         if (column := Column(said[bare]) if said.get(bare, LEAVE_OUT) != LEAVE_OUT else known(bare)) in _OF_ALL:
             of_all.setdefault(column, place)
         elif bare not in said and (found := whose(bare)) is not None:

@@ -141,7 +141,7 @@ def forget(session: Session, secret: bytes, channel: Channel, value: str, *, act
         suppress_key(
             session, channel, key, SuppressionReason.ERASED, address_id=None, source="erasure", actor=actor, now=now
         )
-        _forget_uploads(session, [key])
+        forget_uploads(session, [key])
         return Forgotten((Erased(None, value, key),))
     partners = _partners(session, address_id)
     if len(partners) > 1:
@@ -219,11 +219,12 @@ def _erase(session: Session, address_id: int, *, actor: str, now: datetime) -> E
         .where(SubscriptionChange.address_id == address_id, SubscriptionChange.actor.contains("@"))
         .values(why=None)
     )
-    _forget_uploads(session, [key])
+    forget_uploads(session, [key])
     return Erased(address_id, value, key)
 
 
-def _forget_uploads(session: Session, keys: Sequence[bytes]) -> None:
+def forget_uploads(session: Session, keys: Sequence[bytes] | Select[bytes]) -> None:
+    """Delete the rows of uploads that hold one of these addresses; a difference that waits has to be shown again."""
     mentioned = or_(ImportRow.email_key.in_(keys), ImportRow.mobile_key.in_(keys))
     uploads = session.scalars(delete(ImportRow).where(mentioned).returning(ImportRow.import_id)).all()
     _have_changed(session, session.scalars(select(Import.list_id).where(Import.id.in_(uploads)).distinct()).all())

@@ -193,7 +193,7 @@ def carry_out(
     _guard(shown, settings, confirmed_removals)
     give_room(session)
     _take_version(session, asked)
-    apply(session, asked, _default_role(session, asked), actor=actor, now=now)
+    apply(session, asked, shown, _default_role(session, asked), actor=actor, now=now)
     refresh_statistics(session, Subscription)
     asked.status, asked.applied_at, asked.applied_by = ImportStatus.APPLIED.value, now, actor
     session.flush()

@@ -91,6 +91,11 @@ def find_list(session: Session, code: str) -> ContactList:
     return found
 
 
+def codes(session: Session) -> set[str]:
+    """Return the codes of every contact list."""
+    return set(session.scalars(select(ContactList.code)))
+
+
 @dataclass(frozen=True, slots=True)
 class ListSummary:
     """A contact list and how many people are on it."""
@@ -158,14 +163,17 @@ def _summary(found: ContactList, people: int, emails: int, mobiles: int) -> List
     )
 
 
-def remember_mapping(session: Session, found: ContactList, mapping: Mapping[str, str]) -> dict[str, str]:
-    """Remember how this list's columns are called, on top of what was said before, and return all of it."""
+def known_mapping(found: ContactList, mapping: Mapping[str, str]) -> dict[str, str]:
+    """Return how this list's columns are called: what was said now, on top of what it remembers. Raises Invalid."""
     check_words(mapping)
-    known = {**(found.column_mapping or {}), **mapping}
+    return {**(found.column_mapping or {}), **mapping}
+
+
+def remember_mapping(session: Session, found: ContactList, mapping: Mapping[str, str]) -> None:
+    """Remember how this list's columns are called; only what a file has shown to be right should be."""
     if mapping:
-        found.column_mapping = known
+        found.column_mapping = known_mapping(found, mapping)
         session.flush()
-    return known
 
 
 def names_of(session: Session, list_ids: list[int]) -> dict[int, str]:

@@ -42,12 +42,14 @@ class _Bundle:
 
 
 def is_bundle(archive: zipfile.ZipFile) -> bool:
-    """Whether an archive is a OneRoster bundle."""
-    return _member(archive, "users.csv") is not None
+    """Whether an archive is a OneRoster bundle, or what is left of one."""
+    return any(_member(archive, name) is not None for name in ("manifest.csv", "orgs.csv", "users.csv"))
 
 
 def guardians(path: Path, archive: zipfile.ZipFile, school: str | None) -> Iterator[tuple[int, Sequence[str]]]:
     """Give the guardians of a school's students, numbered by their row in users.csv. Raises Invalid."""
+    if _member(archive, "users.csv") is None:
+        raise Invalid(f"{path.name} is a OneRoster bundle without users.csv, which names the guardians; export it anew")
     bundle = _read(archive)
     wanted = _school(path, bundle, school)
     for number, row in enumerate(_rows(archive, "users.csv"), start=2):
@@ -76,8 +78,8 @@ def _read(archive: zipfile.ZipFile) -> _Bundle:
     bundle = _Bundle()
     for row in _rows(archive, "orgs.csv"):
         if row.get("type", "").lower() == "school" and _in_use(row):
-            bundle.schools[row["sourcedid"]] = row.get("name", "")
-    for row in _rows(archive, "roles.csv"):
+            bundle.schools[row.get("sourcedid", "")] = row.get("name", "")
+    for row in _rows(archive, "roles.csv", "usersourcedid"):
         if _in_use(row):
             _place(bundle, row.get("usersourcedid", ""), row.get("role", ""), row.get("orgsourcedid", ""))
     for row in _rows(archive, "users.csv"):
@@ -110,7 +112,7 @@ def _link(bundle: _Bundle, archive: zipfile.ZipFile) -> None:
     for user, linked in list(bundle.children_of.items()):
         bundle.children_of[user] = linked & bundle.students
     levels = {row.get("sourcedid", ""): _many(row.get("grades", "")) for row in _rows(archive, "classes.csv")}
-    for row in _rows(archive, "enrollments.csv"):
+    for row in _rows(archive, "enrollments.csv", "usersourcedid"):
         student = row.get("usersourcedid", "")
         if student in bundle.students and _in_use(row):
             bundle.schools_of[student].update(_many(row.get("schoolsourcedid", "")))
@@ -143,7 +145,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> str | None:
     return next((member for member in archive.namelist() if member.rpartition("/")[2].lower() == name), None)
 
 
-def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[_Row]:
+def _rows(archive: zipfile.ZipFile, name: str, needs: str = "sourcedid") -> Iterator[_Row]:
     member = _member(archive, name)
     if member is None:
         return
@@ -152,6 +154,8 @@ def _rows(archive: zipfile.ZipFile, name: str) -> Iterator[_Row]:
         try:
             reader = csv.reader(text)
             header = [cell.strip().lower() for cell in next(reader, [])]
+            if header and needs not in header:
+                raise Invalid(f"{member} has no column {needs}; export the bundle anew, as UTF-8 and with commas")
             for cells in reader:
                 yield dict(zip(header, cells, strict=False))
         except csv.Error as wrong:

@@ -42,7 +42,7 @@ class Sheet:
     """A file opened: which column is which, and the rows below the header with their numbers in the file.
 
     `size` is about how many characters there are to read, for a progress bar; None if nobody can say. Where a row is
-    about several `people`, each is given as a row of their own (`families`).
+    about several `people`, each is given as a row of their own (`families`). `unread` are the headers nobody knows.
     """
 
     header: tuple[str, ...]
@@ -51,6 +51,7 @@ class Sheet:
     size: int | None
     progress: Progress
     people: int = 1
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,28 @@ class _Header:
     def sheet(self, rows: Rows, size: int | None, progress: Progress) -> Sheet:
         """Return the table below this header."""
         if not self.people:
-            return Sheet(self.cells, self.places, rows, size, progress)
+            return Sheet(self.cells, self.places, rows, size, progress, unread=self._unread(self.places))
         apart = families.one_by_one(rows, self.people)
-        return Sheet(families.HEADER, recognise(families.HEADER), apart, size, progress, people=len(self.people))
+        places, unread = recognise(families.HEADER), self._unread(*self.people)
+        return Sheet(families.HEADER, places, apart, size, progress, people=len(self.people), unread=unread)
+
+    def _unread(self, *read: Mapping[Column, int]) -> tuple[str, ...]:
+        places = {place for some in read for place in some.values()}
+        return tuple(text.strip() for place, text in enumerate(self.cells) if place not in places and text.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What was said about the headers of this file, what other files have taught, and the headers of our own tables."""
+
+    said: Mapping[str, str]
+    remembered: Mapping[str, str]
+    own: Collection[str]
+
+    @property
+    def known(self) -> dict[str, str]:
+        """All that is known about headers; what was said about this file counts more."""
+        return {**self.remembered, **self.said}
 
 
 def file_digest(path: Path, mapping: Mapping[str, str] | None = None, school: str | None = None) -> str:
@@ -89,10 +109,12 @@ def open_sheet(
     school: str | None = None,
     max_unpacked_mb: int = DEFAULT_MAX_UNPACKED_MB,
     own: Collection[str] = (),
+    remembered: Mapping[str, str] | None = None,
 ) -> Iterator[Sheet]:
     """Open a contact list file. Raises Invalid, naming the file, if it is not one.
 
-    `own` are the headers of a table we write ourselves: one that has them all is taken as well, whatever else it says.
+    What `mapping` names must be there; what is `remembered` from other files counts where it is. `own` are the headers
+    of a table we write ourselves: one that has them all is taken as well, whatever else it says.
     """
     try:
         with path.open("rb") as file:
@@ -100,8 +122,9 @@ def open_sheet(
     except OSError as wrong:
         raise Invalid(f"{path} cannot be read: {wrong.strerror}") from wrong
     _refuse_strangers(path, head)
+    wanted = _Wanted(mapping or {}, remembered or {}, own)
     if head.startswith(_OLD_OFFICE):
-        yield _workbook(path, mapping, own)
+        yield _workbook(path, wanted)
     elif head.startswith(_ZIP):
         with open_archive(path, max_bytes=max_unpacked_mb << 20) as archive:
             if oneroster.is_bundle(archive):
@@ -109,12 +132,12 @@ def open_sheet(
                 rows = oneroster.guardians(path, archive, school)
                 yield Sheet(oneroster.HEADER, places, rows, None, Progress())
             else:
-                yield _workbook(path, mapping, own)
+                yield _workbook(path, wanted)
     else:
         progress = Progress()
         with path.open(encoding=encoding_of(path, head), errors="replace", newline="") as text:
             rows = csv_rows(path.name, text, progress)
-            yield _header(path, rows, mapping, own).sheet(rows, path.stat().st_size, progress)
+            yield _header(path, rows, wanted).sheet(rows, path.stat().st_size, progress)
 
 
 def _refuse_strangers(path: Path, head: bytes) -> None:
@@ -129,12 +152,12 @@ def _empty(path: Path) -> Invalid:
     return Invalid(f"{path.name} is empty; save the sheet with its header row and try again")
 
 
-def _workbook(path: Path, mapping: Mapping[str, str] | None, own: Collection[str]) -> Sheet:
+def _workbook(path: Path, wanted: _Wanted) -> Sheet:
     """Take the first sheet with a header we can use."""
     refused: Invalid | None = None
     for rows in sheets_of(path):
         try:
-            header = _header(path, rows, mapping, own)
+            header = _header(path, rows, wanted)
         except Invalid as wrong:
             refused = refused or wrong
             continue
@@ -142,16 +165,16 @@ def _workbook(path: Path, mapping: Mapping[str, str] | None, own: Collection[str
     raise refused or _empty(path)
 
 
-def _header(path: Path, rows: Rows, mapping: Mapping[str, str] | None, own: Collection[str]) -> _Header:
+def _header(path: Path, rows: Rows, wanted: _Wanted) -> _Header:
     """Find the header among the first rows; a title or an empty row may stand above it."""
     first: Sequence[str] = ()
     for seen, (_, cells) in enumerate(rows, start=1):
         if len(cells) > MAX_COLUMNS:
             raise Invalid(f"{path.name} has {len(cells)} columns; a contact list has at most {MAX_COLUMNS}")
-        people = families.people_of(cells, mapping)
-        if people or is_usable(recognise(cells, mapping)) or has_all(cells, own):
-            check_mapping(mapping or {}, cells)
-            return _Header(tuple(cells), recognise(cells, mapping), people)
+        people, places = families.people_of(cells, wanted.known), recognise(cells, wanted.known)
+        if people or is_usable(places) or has_all(cells, wanted.own):
+            check_mapping(wanted.said, cells)
+            return _Header(tuple(cells), places, people)
         first = first or [cell.strip() for cell in cells if cell.strip()]
         if seen == _HEADER_WITHIN:
             break

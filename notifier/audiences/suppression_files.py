@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from notifier.audiences.addresses import normalise
 from notifier.audiences.columns import Column, has_all, plain
+from notifier.audiences.forgetting import forget_uploads
 from notifier.audiences.models import Address, Suppression
 from notifier.audiences.reading import Sheet
 from notifier.audiences.suppressions import Wanted, suppress_keys
@@ -133,6 +134,7 @@ Found = Wanted | Refusal | None
 def _take(session: Session, found: Iterator[Found], *, actor: str, why: str, now: datetime) -> TakenOver:
     new = stronger = known = refused = empty = held = 0
     refusals: list[Refusal] = []
+    any_erased = False
     while part := list(islice(found, _SLICE)):
         wanted = [one for one in part if isinstance(one, Wanted)]
         turned_away = [one for one in part if isinstance(one, Refusal)]
@@ -140,8 +142,12 @@ def _take(session: Session, found: Iterator[Found], *, actor: str, why: str, now
         new, stronger, known = new + done.new, stronger + done.stronger, known + done.known
         refused += len(turned_away)
         empty += len(part) - len(wanted) - len(turned_away)
-        held += _held(session, [one.key for one in wanted if one.reason is SuppressionReason.ERASED])
+        erased = [one.key for one in wanted if one.reason is SuppressionReason.ERASED]
+        any_erased, held = any_erased or bool(erased), held + _held(session, erased)
         refusals += turned_away[: _REFUSALS_KEPT - len(refusals)]
+    if any_erased:
+        gone = SuppressionReason.ERASED.value
+        forget_uploads(session, select(Suppression.address_key).where(Suppression.reason == gone))
     return TakenOver(new, stronger, known, refused, empty, held, tuple(refusals))
 
 

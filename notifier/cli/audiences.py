@@ -1,11 +1,13 @@
 """`notifier audiences`: who a campaign would reach, and who not, and why."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from notifier.audiences.definitions import Audience, check_against
+from notifier.audiences.lists import codes
 from notifier.audiences.reach import count as count_reach
 from notifier.audiences.segments import audience_names, load_audience
 from notifier.bootstrap import House
@@ -38,7 +40,7 @@ def count(
 ) -> None:
     """Count who an audience reaches by channel, language, region and school, and who is left out, by reason."""
     with house() as opened, opened.database.reading() as session:
-        audience = _load(opened, name)
+        audience = _load(opened, name, lists=codes(session))
         if topic and topic not in _topics(opened):
             raise NotFound(f"No advisory is about {topic!r}; there are: {', '.join(sorted(_topics(opened)))}")
         reach = count_reach(session, audience, topic=topic, now=utc_now())
@@ -59,12 +61,12 @@ def count(
     print_table("Left out", ["why", "rows"], rows)
 
 
-def _load(opened: House, name: str) -> Audience:
-    """Read an audience and hold it against the regions and topics there are."""
+def _load(opened: House, name: str, lists: Collection[str] | None = None) -> Audience:
+    """Read an audience and hold it against the regions, the topics and the lists there are."""
     folder = opened.audiences_folder
     audience = load_audience(folder, name)
     regions = {region.code for region in opened.atlas.regions()}
-    check_against(folder, audience, regions=regions, topics=_topics(opened))
+    check_against(folder, audience, regions=regions, topics=_topics(opened), lists=lists)
     return audience
 
 

@@ -119,7 +119,7 @@ def _prepare(opened: House, home: Path, recipients: int, seed: int) -> None:
         )
         with opened.database.transaction() as session:
             lists.create_list(session, new, actor=OFFICER, now=utc_now())
-        import_id, _ = show_import(opened, Upload(school.code, path, ImportMode.MERGE), actor=OFFICER)
+        import_id = show_import(opened, Upload(school.code, path, ImportMode.MERGE), actor=OFFICER).import_id
         with opened.database.transaction() as session:
             importer.carry_out(session, import_id, importer.ImportSettings(), actor=OFFICER, now=utc_now())
 

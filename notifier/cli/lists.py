@@ -1,9 +1,9 @@
 """`notifier lists`: contact lists of schools, and their uploads."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -22,6 +22,8 @@ from notifier.kit.errors import Conflict, Invalid
 from notifier.kit.files import whole_file
 from notifier.kit.sheets import write_csv
 from notifier.vocabulary import Readers
+
+_HEADERS_SHOWN, _LONGEST_HEADER = 20, 40
 
 app = typer.Typer(help="Contact lists of schools, and their uploads.", no_args_is_help=True)
 
@@ -126,13 +128,14 @@ def import_(
     with house() as opened:
         _may_keep(opened, actor, code, "importing a list")
         waiting = _waiting(opened, upload) if apply else None
-        import_id, shown = waiting or show_import(opened, upload, actor=actor)
+        import_id, shown, unread = waiting or show_import(opened, upload, actor=actor)
         if not as_json:
             _print_difference(upload, shown, opened.settings.lists)
+            _print_unread(shown, unread)
         if apply:
             _carry_out(opened, code, import_id, actor=actor, confirmed_removals=confirm_removals)
     if as_json:
-        print_json({"list": code, "import": import_id, "applied": apply, **shown.as_counts()})
+        print_json({"list": code, "import": import_id, "applied": apply, **shown.as_counts(), "unread_columns": unread})
     elif apply:
         say("Done: the list is now as shown.")
     else:
@@ -159,6 +162,14 @@ class Upload:
     school: str | None = None
 
 
+class Shown(NamedTuple):
+    """A difference that was shown: its import, and the headers of the file nobody knew, if it was read just now."""
+
+    import_id: int
+    difference: Difference
+    unread: tuple[str, ...] = ()
+
+
 def _may_keep(opened: House, actor: str, code: str, doing: str) -> None:
     """Refuse who may not keep this list. Raises NotFound or Conflict."""
     if actor == users.COMMAND_LINE:
@@ -167,31 +178,38 @@ def _may_keep(opened: House, actor: str, code: str, doing: str) -> None:
         keepers.require_keeper(session, users.acting(session, actor, users.MAY_KEEP_LISTS, doing), code)
 
 
-def _waiting(opened: House, upload: Upload) -> tuple[int, Difference] | None:
+def _waiting(opened: House, upload: Upload) -> Shown | None:
     """Return the difference of this very file that was shown and waits for a yes, if there is one."""
     with opened.database.transaction() as session:
         found = lists.find_list(session, upload.code)
-        known = lists.remember_mapping(session, found, upload.mapping)
+        known = lists.known_mapping(found, upload.mapping)
         digest = reading.file_digest(upload.file, known, upload.school)
         waiting = importer.shown_before(session, found, digest=digest, mode=upload.mode)
-        return None if waiting is None else (waiting.id, Difference.from_counts(waiting.counts or {}))
+        return None if waiting is None else Shown(waiting.id, Difference.from_counts(waiting.counts or {}))
 
 
-def show_import(opened: House, upload: Upload, *, actor: str) -> tuple[int, Difference]:
-    """Read and judge a file for a list and work out the difference; return the import's id and the difference.
+def show_import(opened: House, upload: Upload, *, actor: str) -> Shown:
+    """Read and judge a file for a list and work out the difference.
 
     Every slice of rows is a transaction of its own, so that nobody else waits while a long file is read.
     """
     settings = opened.settings.lists
     with opened.database.transaction() as session:
         found = lists.find_list(session, upload.code)
-        known = lists.remember_mapping(session, found, upload.mapping)
+        known = lists.known_mapping(found, upload.mapping)
     with (
-        reading.open_sheet(upload.file, known, school=upload.school, max_unpacked_mb=settings.max_unpacked_mb) as sheet,
+        reading.open_sheet(
+            upload.file,
+            upload.mapping,
+            school=upload.school,
+            max_unpacked_mb=settings.max_unpacked_mb,
+            remembered=known,
+        ) as sheet,
         progress() as bar,
     ):
         digest = reading.file_digest(upload.file, known, upload.school)
         with opened.database.transaction() as session:
+            lists.remember_mapping(session, lists.find_list(session, upload.code), upload.mapping)
             import_id = importer.begin(
                 session,
                 found,
@@ -210,7 +228,7 @@ def show_import(opened: House, upload: Upload, *, actor: str) -> tuple[int, Diff
             bar.update(task, completed=sheet.progress.read)
         bar.update(task, completed=sheet.size or 0, description="Comparing")
         with opened.database.transaction() as session:
-            return import_id, importer.settle(session, import_id, crowds, settings)
+            return Shown(import_id, importer.settle(session, import_id, crowds, settings), sheet.unread)
 
 
 def _judged(
@@ -273,6 +291,16 @@ def _print_difference(upload: Upload, shown: Difference, settings: importer.Impo
             f"{shown.removed} of {shown.people_before} people would be removed: --apply asks for "
             f"--confirm-removals {shown.removed} too."
         )
+
+
+def _print_unread(shown: Difference, unread: Sequence[str]) -> None:
+    """Say what of the file went unread: a column nobody knows, or all of it."""
+    if unread:
+        names = ", ".join(repr(text[:_LONGEST_HEADER]) for text in unread[:_HEADERS_SHOWN])
+        more = f" and {len(unread) - _HEADERS_SHOWN} more" if len(unread) > _HEADERS_SHOWN else ""
+        say(f"Columns that were not read: {names}{more}. Is one needed? Say which: --column 'THEIR HEADER=mobile'")
+    if not shown.rows:
+        say("The file names nobody: no row below its header, or no guardian with a child at that school.")
 
 
 @app.command()

@@ -96,5 +96,9 @@ def test_a_letter_outside_ascii_before_the_at_sign_is_refused_with_its_own_words
     assert judge_email("μαρία@example.org") == (None, Reason.NEEDS_SMTPUTF8)
 
 
+def test_two_numbers_with_a_space_between_are_too_long_for_one() -> None:
+    assert phone_judge("AU")("0491570006 0491570156") == (None, Reason.TOO_LONG)
+
+
 def test_every_reason_has_a_remedy() -> None:
     assert set(REMEDIES) == set(Reason)

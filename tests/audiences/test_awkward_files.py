@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from notifier.audiences.columns import Column
+from notifier.audiences.families import people_of
 from notifier.audiences.models import Address, ImportRow, Subscription
 from notifier.audiences.plain_text import MAX_LINE
 from notifier.audiences.reading import open_sheet
@@ -82,6 +83,37 @@ def test_headers_are_recognised_in_six_languages(tmp_path: Path, header: str) ->
         assert {Column.EMAIL, Column.FAMILY_NAME, Column.GIVEN_NAME, Column.LANGUAGE, Column.YEAR_LEVELS} <= set(
             sheet.places
         )
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Email,Phone,Mobile,Name",
+        "Courriel;Téléphone;Téléphone portable;Nom complet",
+        "E-Mail Eltern;Telefon;Handy-Nr.;Elternname",
+        "Correo electrónico;Teléfono;Teléfono móvil;Nombre completo",
+        "E-mail genitore;Telefono;Numero cellulare;Nome completo",
+        "Ηλ. ταχυδρομείο;Τηλέφωνο;Τηλ. κινητό;Ονοματεπώνυμο",
+    ],
+)
+def test_a_mobile_is_taken_rather_than_any_telephone(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(f"{header}\na@example.org\n", encoding="utf-8")
+    with open_sheet(path) as sheet:
+        assert sheet.places == {Column.EMAIL: 0, Column.MOBILE: 2, Column.NAME: 3}
+        assert len(sheet.unread) == 1
+
+
+def test_of_each_parent_the_mobile_is_taken_too() -> None:
+    (mother, father) = people_of(["Mother phone", "Mother mobile", "Father phone", "Father cell"])
+    assert (mother[Column.MOBILE], father[Column.MOBILE]) == (1, 3)
+
+
+def test_a_title_without_any_separator_stands_above_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("Elternliste 2026\n\nName;E-Mail\nMaria;maria@example.org\n")
+    with open_sheet(path) as sheet:
+        assert [cells for _, cells in sheet.rows] == [["Maria", "maria@example.org"]]
 
 
 def test_a_column_can_be_named_by_hand_and_another_left_out(tmp_path: Path) -> None:

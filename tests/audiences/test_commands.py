@@ -153,6 +153,27 @@ def test_a_mapping_is_remembered_by_the_list(desk: Desk) -> None:
     assert "'post' is no column" in desk.type(*upload, "--column", "Kontakt=post", code=1)
 
 
+def test_a_header_that_is_not_there_is_refused_and_not_remembered(desk: Desk) -> None:
+    upload = ("lists", "import", "northcote-high", "parents.csv")
+    assert "no column 'Nope'" in desk.type(*upload, "--column", "Nope=email", code=1)
+    assert desk.read(*upload)["added"] == 2
+    desk.type(*upload, "--column", "First name=-")
+    (desk.folder / "another.csv").write_text("email\nnew@example.org\n")
+    assert desk.read("lists", "import", "northcote-high", "another.csv")["added"] == 1
+
+
+def test_a_column_nobody_knows_is_named(desk: Desk) -> None:
+    headers = ["Kontakt", *(f"Notiz {number}" for number in range(30))]
+    (desk.folder / "odd.csv").write_text(f"email,{','.join(headers)}\nmaria@example.org,0491570006\n")
+    said = desk.type("lists", "import", "northcote-high", "odd.csv")
+    assert "Columns that were not read: 'Kontakt', 'Notiz 0'" in said
+    assert "and 11 more. Is one needed? Say which: --column 'THEIR HEADER=mobile'" in said
+    done = desk.read("lists", "import", "northcote-high", "odd.csv", "--column", "Kontakt=mobile")
+    assert "Kontakt" not in done["unread_columns"]
+    (desk.folder / "nobody.csv").write_text("email\n")
+    assert "The file names nobody" in desk.type("lists", "import", "northcote-high", "nobody.csv")
+
+
 def test_what_is_not_there_is_named(desk: Desk) -> None:
     assert "no contact list 'nowhere'" in desk.type("lists", "import", "nowhere", "parents.csv", code=1)
     assert "nowhere.csv cannot be read" in desk.type("lists", "import", "northcote-high", "nowhere.csv", code=1)
@@ -173,6 +194,9 @@ def test_a_region_or_topic_that_is_not_there_is_an_error_with_its_line(desk: Des
     assert "odd.toml, line 3: there is no region 'DX'" in desk.type("audiences", "count", "odd", code=1)
     file.write_text('title = "Odd"\nreaders = "parents"\ntopics = ["gardening"]\n')
     assert "odd.toml, line 3: no advisory is about 'gardening'" in desk.type("audiences", "list", code=1)
+    for word in ("lists", "excluded_lists"):
+        file.write_text(f'title = "Odd"\nreaders = "parents"\n{word} = [\n  "northcote-high",\n  "nowhere",\n]\n')
+        assert "odd.toml, line 5: there is no contact list 'nowhere'" in desk.type("audiences", "count", "odd", code=1)
     file.write_text('title = "Odd"\nreaders = "parents"\nregions = ["AU"]\n')
     assert "No advisory is about 'x'" in desk.type("audiences", "count", "odd", "--topic", "x", code=1)
     desk.type("audiences", "count", "odd")

@@ -11,8 +11,8 @@ from notifier.audiences.judging import JudgedRow
 ADDRESSES = st.sampled_from(["", "a@example.org", "b@example.org", "c@example.org", "+61491570006"])
 
 
-def row(email: str, mobile: str) -> JudgedRow:
-    return JudgedRow(1, 2, "accepted", "k", "", "", "", "", "", "", email, "", "", mobile, "", "", "")
+def row(email: str, mobile: str, person: str = "k") -> JudgedRow:
+    return JudgedRow(1, 2, "accepted", person, "", "", "", "", "", "", email, "", "", mobile, "", "", "")
 
 
 @given(st.lists(st.lists(st.tuples(ADDRESSES, ADDRESSES), max_size=30), max_size=3), st.integers(1, 20))
@@ -30,3 +30,12 @@ def test_a_file_of_many_different_people_is_no_crowd() -> None:
     crowds = Crowds()
     crowds.watch([row(f"p{number}@example.org", f"+61{number}") for number in range(10_000)])
     assert not crowds.may_exceed(20)
+
+
+@given(st.lists(st.sampled_from(["", "k1", "k2", "k3", "k4"]), max_size=6))
+def test_a_person_on_two_rows_is_never_overlooked(people: list[str]) -> None:
+    crowds = Crowds()
+    for person in people:
+        crowds.watch([row("", "", person)])
+    taken = [person for person in people if person]
+    assert crowds.may_repeat() == (len(set(taken)) < len(taken))

@@ -81,3 +81,17 @@ def test_of_several_schools_one_has_to_be_named(tmp_path: Path) -> None:
 def test_a_bundle_within_a_folder_of_the_archive_is_found(tmp_path: Path) -> None:
     path = bundle(tmp_path / "b.zip", {"export/orgs.csv": ORGS, "export/users.csv": USERS_11})
     assert len(rows_of(path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"manifest.csv": "propertyName,value\n", "orgs.csv": ORGS}, "a OneRoster bundle without users.csv"),
+        ({"orgs.csv": ORGS, "users.csv": "sourcedId;role\ng1;guardian\n"}, "users.csv has no column sourcedid"),
+        ({"orgs.csv": "type,name\nschool,Northcote\n", "users.csv": USERS_11}, "orgs.csv has no column sourcedid"),
+        ({"users.csv": USERS_11, "enrollments.csv": "x\n1\n"}, "enrollments.csv has no column usersourcedid"),
+    ],
+)
+def test_a_bundle_with_something_missing_says_what(tmp_path: Path, files: dict[str, str], says: str) -> None:
+    with pytest.raises(Invalid, match=says):
+        rows_of(bundle(tmp_path / "b.zip", files))

@@ -201,3 +201,14 @@ def test_every_row_of_another_systems_list_is_counted(school: School) -> None:
     assert (done.new, done.known, done.refused, done.empty) == (1, 1, 1, 1)
     assert done.refusals[0][:3] == (4, "email", "placeholder")
     assert all_of(school)[0][2:4] == ("opt_out", "file x.csv")
+
+
+def test_an_upload_shown_before_erasures_came_in_has_to_be_shown_again(school: School) -> None:
+    import_id, _ = school.look(FAMILY)
+    done = take_rows(school, [["email", "erased", SINCE, "erasure", "", "", key_cell("jack@example.com")]])
+    assert (done.new, done.erased_but_held) == (1, 0)
+    with pytest.raises(Conflict, match="has changed since"):
+        school.carry_out(import_id)
+    assert school.upload(FAMILY).added == 2, "the mobile number of the row was not erased"
+    with school.database.reading() as session:
+        assert "jack@example.com" not in session.scalars(select(Address.value)).all()

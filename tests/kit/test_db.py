@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from notifier.accounts.models import User, UserRole
-from notifier.kit.db import Database, DatabaseUnavailable
+from notifier.kit.db import Database, DatabaseUnavailable, all_or_nothing
 from notifier.kit.errors import Invalid
 
 
@@ -64,3 +65,14 @@ def test_a_transaction_waits_for_the_disk_unless_it_can_be_repeated(sqlite_url: 
     with database.overtaking_transaction() as session:
         assert session.scalar(ask) == full
     database.close()
+
+
+def test_a_long_statement_that_fails_leaves_nothing_of_its_transaction(database: Database, now: datetime) -> None:
+    nameless = all_or_nothing(insert(User)).values(email="b@police.example", name=None, role="officer", created_at=now)
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        session.add(_user(now))
+        session.flush()
+        session.execute(nameless)
+    with database.transaction() as session:
+        assert session.scalars(select(User.email)).all() == []
+        session.add(_user(now))
