@@ -2,7 +2,7 @@
 
 from sqlalchemy import MetaData, Table, func, insert, quoted_name, select
 
-from notifier.kit.db import Base, Database
+from notifier.kit.db import Base, Database, all_or_nothing
 
 
 def table_like(database: Database, name: str) -> Table:
@@ -19,7 +19,10 @@ def table_like(database: Database, name: str) -> Table:
 
 
 def write_again(database: Database, name: str, slice_rows: int) -> None:
-    """Write every row of a table once more, in slices, into a table like it: what writing them takes."""
+    """Write every row of a table once more, in slices, into a table like it: what writing them takes.
+
+    As the product does it: without copies of the pages a slice touches, which would be dearer than the writing.
+    """
     origin = Base.metadata.tables[name]
     copied = table_like(database, name)
     columns = [column.name for column in origin.columns]
@@ -29,4 +32,4 @@ def write_again(database: Database, name: str, slice_rows: int) -> None:
     for after in range(0, last, slice_rows):
         with database.transaction() as session:
             part = rows.where(origin.c.id > after, origin.c.id <= after + slice_rows)
-            session.execute(insert(copied).from_select(columns, part))
+            session.execute(all_or_nothing(insert(copied)).from_select(columns, part))
