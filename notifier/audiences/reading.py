@@ -91,6 +91,7 @@ class _Wanted:
 
 def file_digest(path: Path, mapping: Mapping[str, str] | None = None, school: str | None = None) -> str:
     """Return the SHA-256, in hex, of a file and of how it is to be read."""
+    _require_file(path)
     digest = sha256(orjson.dumps([mapping or {}, school], option=orjson.OPT_SORT_KEYS))
     try:
         with path.open("rb") as file:
@@ -116,6 +117,7 @@ def open_sheet(
     What `mapping` names must be there; what is `remembered` from other files counts where it is. `own` are the headers
     of a table we write ourselves: one that has them all is taken as well, whatever else it says.
     """
+    _require_file(path)
     try:
         with path.open("rb") as file:
             head = file.read(4096)
@@ -138,6 +140,12 @@ def open_sheet(
         with path.open(encoding=encoding_of(path, head), errors="replace", newline="") as text:
             rows = csv_rows(path.name, text, progress)
             yield _header(path, rows, wanted).sheet(rows, path.stat().st_size, progress)
+
+
+def _require_file(path: Path) -> None:
+    """Refuse what can be read once at most: a list is read several times."""
+    if path.exists() and not path.is_file():
+        raise Invalid(f"{path} is a folder, a pipe or a device; save the list as a file first")
 
 
 def _refuse_strangers(path: Path, head: bytes) -> None:

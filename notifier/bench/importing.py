@@ -1,7 +1,7 @@
 """`notifier bench import`: a school's file read, judged, compared and carried out, beside its floor.
 
 The floor reads and parses the same file and inserts its cells in bulk, as they are, into the table where judged
-rows wait; and it writes the addresses, the people and the consent log the import left once more, slice by slice.
+rows wait; and it writes the addresses, the people and the consent log the import left once more, in one transaction.
 """
 
 import csv
@@ -29,7 +29,6 @@ from notifier.vocabulary import Readers
 
 OFFICER, LIST, REGION = "officer@police.example", "northcote-high", "AU-VIC"
 _WRITTEN = (Address, Subscription, SubscriptionChange)
-_SLICE = 20_000
 # Where the floor puts the cells of a made-up file, in the order of samples.HEADER; it must be wide enough for any.
 _CELLS = ("reference", "given_name", "family_name", "email_given", "mobile_given", "language", "role", "year_levels")
 _COLUMNS = ("import_id", "row", "verdict", *_CELLS)
@@ -138,8 +137,7 @@ def floor(environment: Mapping[str, str], path: Path) -> tuple[Spent, Spent]:
                 with database.transaction() as session:
                     insert_rows(session, ImportRow, _COLUMNS, part)
         with Meter() as writing:
-            for table in _WRITTEN:
-                write_again(database, table.__tablename__, _SLICE)
+            write_again(database, *[table.__tablename__ for table in _WRITTEN])
     return reading_it.spent, writing.spent
 
 

@@ -150,7 +150,7 @@ def _numbers(done: suppression_files.TakenOver) -> dict[str, int]:
 def _sentences(done: suppression_files.TakenOver, country: str) -> Iterator[str]:
     yield (
         f"{done.new} addresses are suppressed now, {done.stronger} for a stronger reason than before, {done.known} "
-        f"were already, {done.refused} could not be taken, {done.empty} rows name none."
+        f"were already, {done.refused} could not be taken, {done.empty} rows name nobody."
     )
     for row, column, why, remedy in done.refusals[:_SHOWN]:
         yield f"Row {row}, {column}: {why.replace('_', ' ')}. {remedy}"

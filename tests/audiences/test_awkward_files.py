@@ -1,5 +1,6 @@
 """Files as schools really have them: each ends in verdicts or in a sentence, never in a traceback or half a list."""
 
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from notifier.audiences.columns import Column
 from notifier.audiences.families import people_of
 from notifier.audiences.models import Address, ImportRow, Subscription
 from notifier.audiences.plain_text import MAX_LINE
-from notifier.audiences.reading import open_sheet
+from notifier.audiences.reading import file_digest, open_sheet
 from notifier.kit.errors import Invalid
 from tests.audiences.conftest import School
 from tests.audiences.files import bundle, ods, xlsx, zip_bomb
@@ -265,6 +266,16 @@ def test_a_line_of_a_gigabyte_is_refused_in_little_memory(tmp_path: Path, before
 
 def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
     assert "cannot be read as a spreadsheet" in refused_at(bundle(tmp_path / "list.zip", {"photo.txt": "hello"}))
+
+
+def test_what_can_be_read_only_once_is_refused_before_anybody_waits(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(Invalid, match="is a folder, a pipe or a device"), open_sheet(path):
+            pass
+        with pytest.raises(Invalid, match="save the list as a file first"):
+            file_digest(path)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
