@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
@@ -62,13 +62,9 @@ def suppress_many(
     changing = [
         row for row in found if row.reason is None or _STRENGTH[reason] > _STRENGTH[SuppressionReason(row.reason)]
     ]
-    new = [
-        {"address_key": row.key, "channel": row.channel, "reason": reason.value, "source": source, "created_at": now}
-        for row in changing
-        if row.reason is None
-    ]
-    if new:
-        session.execute(insert_or_skip(session, Suppression), new)
+    moment = moment_writer(session.get_bind().dialect.name)(now)
+    new = [(row.key, row.channel, reason.value, source, moment) for row in changing if row.reason is None]
+    insert_new_rows(session, Suppression, _SUPPRESSION, new, key=("address_key",))
     stronger = [row.key for row in changing if row.reason is not None]
     if stronger:
         session.execute(
@@ -76,21 +72,12 @@ def suppress_many(
             .where(Suppression.address_key.in_(stronger))
             .values(reason=reason.value, source=source, note=None, created_at=now)
         )
-    if changing:
-        session.execute(insert(SubscriptionChange), [_change(row, reason, source, actor, now) for row in changing])
+    line = (f"suppressed:{reason}", actor, source[:200], moment)
+    changes = [
+        (row.id, row.channel, f"suppressed:{row.reason}" if row.reason else "allowed", *line) for row in changing
+    ]
+    insert_plain_rows(session, SubscriptionChange, _CHANGE, changes)
     return len(changing)
-
-
-def _change(row: Any, reason: SuppressionReason, source: str, actor: str, now: datetime) -> dict[str, Any]:  # noqa: ANN401 - a row
-    return {
-        "at": now,
-        "address_id": row.id,
-        "channel": row.channel,
-        "old": f"suppressed:{row.reason}" if row.reason else "allowed",
-        "new": f"suppressed:{reason}",
-        "actor": actor,
-        "why": source[:200],
-    }
 
 
 def suppress(
