@@ -11,6 +11,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from notifier.audiences.addresses import normalise
@@ -18,7 +19,7 @@ from notifier.audiences.columns import Column
 from notifier.audiences.models import Address, SubscriptionChange, Suppression
 from notifier.audiences.reading import Sheet
 from notifier.kit.bulk import insert_new_rows, insert_plain_rows, moment_writer
-from notifier.kit.db import insert_or_skip
+from notifier.kit.db import perform
 from notifier.kit.errors import Conflict, NotFound
 from notifier.kit.tokens import address_key
 from notifier.vocabulary import Channel, SuppressionReason
@@ -26,6 +27,13 @@ from notifier.vocabulary import Channel, SuppressionReason
 _SLICE = 1_000
 _SUPPRESSION = ("address_key", "channel", "reason", "source", "created_at")
 _CHANGE = ("address_id", "channel", "old", "new", "actor", "why", "at")
+
+# Somebody waits for these, so they are put together once.
+_SUPPRESS = {
+    "postgresql": postgresql.insert(Suppression).on_conflict_do_nothing().returning(Suppression.id),
+    "sqlite": sqlite.insert(Suppression).on_conflict_do_nothing().returning(Suppression.id),
+}
+_LOG = insert(SubscriptionChange)
 
 # A later, weaker reason never hides an earlier, stronger one: a person's own word and an erasure outrank a bounce.
 _STRENGTH = {
@@ -121,8 +129,7 @@ def suppress_key(
         "note": note,
         "created_at": now,
     }
-    made = session.execute(insert_or_skip(session, Suppression).values(row).returning(Suppression.id)).first()
-    if made is not None:
+    if perform(session, _SUPPRESS[session.get_bind().dialect.name], **row).first() is not None:
         _log(session, address_id, channel, None, reason, actor=actor, now=now, why=source)
         return True
     found = session.scalars(select(Suppression).where(Suppression.address_key == key).with_for_update()).one()
@@ -289,14 +296,14 @@ def _log(
     now: datetime,
     why: str,
 ) -> None:
-    session.execute(
-        insert(SubscriptionChange).values(
-            at=now,
-            address_id=address_id,
-            channel=channel.value,
-            old=f"suppressed:{old}" if old else "allowed",
-            new=f"suppressed:{new}" if new else "allowed",
-            actor=actor,
-            why=why[:200],
-        )
+    perform(
+        session,
+        _LOG,
+        at=now,
+        address_id=address_id,
+        channel=channel.value,
+        old=f"suppressed:{old}" if old else "allowed",
+        new=f"suppressed:{new}" if new else "allowed",
+        actor=actor,
+        why=why[:200],
     )

@@ -23,6 +23,7 @@ from notifier.cli.frame import refuse, say
 from notifier.cli.opening import house
 from notifier.kit.errors import Conflict
 from notifier.web.app import create_app
+from notifier.web.pages import read_ahead
 from notifier.worker.loop import Worker
 from notifier.worker.schedule import scheduler
 
@@ -64,6 +65,8 @@ _SWITCH_S = 0.001
 
 
 async def _run(opened: House, *, web: socket.socket | None, ticking: bool, working: bool) -> None:
+    if web is not None:
+        read_ahead(opened.web_parts.renderer.furniture)
     _settle(opened)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -44,6 +44,9 @@ BigId = BigInteger().with_variant(Integer(), "sqlite")
 
 SQLITE_BUSY_TIMEOUT_S = 30.0
 
+# Where one person has just come, others are likely to come in the next seconds.
+_ABOUT_S = 5.0
+
 # Any number will do, as long as nobody else takes it: the lock under which migrations run.
 _MIGRATION_LOCK = 7_260_034
 
@@ -110,6 +113,14 @@ class Database:
     def is_sqlite(self) -> bool:
         """Whether this is the single-file database."""
         return self.engine.dialect.name == "sqlite"
+
+    @property
+    def people_are_about(self) -> bool:
+        """Whether a person has just come who waits while others write: they had better write in small steps.
+
+        Never on PostgreSQL, where writers do not wait for each other.
+        """
+        return self._turns is not None and self._turns.person_came_within(_ABOUT_S)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
