@@ -6,6 +6,7 @@
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import sys
@@ -49,6 +50,7 @@ def schedule() -> None:
     """Run the scheduler: due waves, dead workers, provider events. Several may run at once."""
     with house() as opened:
         _check(opened)
+        os.nice(_GIVING_WAY)
         uvloop.run(_run(opened, web=None, ticking=True, working=False))
 
 
@@ -56,8 +58,13 @@ def work() -> None:
     """Run a worker that sends. Several may run at once; SIGTERM lets it finish what is in flight."""
     with house() as opened:
         _check(opened)
+        os.nice(_GIVING_WAY)
         uvloop.run(_run(opened, web=None, ticking=False, working=True))
 
+
+# On a machine they share, scheduler and worker let the doors go first: behind the doors somebody waits for the answer.
+# The niceness of POSIX; at 5 the system gives them a third of the doors' share, and all that the doors leave.
+_GIVING_WAY = 5
 
 # How long one thread may keep the interpreter while others want it. Planning and rendering share it with the doors:
 # with Python's own five milliseconds a click beside two busy threads took three times as long (docs/decisions/0057).

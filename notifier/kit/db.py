@@ -30,12 +30,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from notifier.kit.errors import Invalid, NotifierError
-from notifier.kit.lifelines import LOST_AFTER_S, ours, tell_server
+from notifier.kit.lifelines import LOST_AFTER_S, has_said_goodbye, ours, tell_server
 from notifier.kit.turns import Rank, Turns
 from notifier.kit.write_lock import begin_writing
 
@@ -138,9 +138,11 @@ class Database:
     def repeatable_transaction(self) -> Iterator[Session]:
         """Open one whose loss in a power cut does no harm, because what it did is then simply done again.
 
-        SQLite does not wait for the disk at its end. Whatever is committed after it, and waits, takes it along.
+        Nobody waits for the disk at its end. Whatever is committed after it, and waits, takes it along.
         """
         with self._transaction(Rank.ORDINARY, sqlite_synchronous="NORMAL") as session:
+            if not self.is_sqlite:
+                session.connection().exec_driver_sql("SET LOCAL synchronous_commit TO off")
             yield session
 
     @contextmanager
@@ -215,8 +217,14 @@ def build_engine(url: str, *, lost_after_s: float = LOST_AFTER_S) -> Engine:
 
 def _postgresql_engine(url: URL, lost_after_s: float) -> Engine:
     given = ours(url, lost_after_s)
-    engine = create_engine(url, connect_args=given, pool_size=10, max_overflow=10, pool_pre_ping=True, **_OPTIONS)
+    engine = create_engine(url, connect_args=given, pool_size=10, max_overflow=10, **_OPTIONS)
     event.listen(engine, "connect", lambda connection, _record: tell_server(connection, lost_after_s))
+
+    @event.listens_for(engine, "checkout")
+    def _look(connection: psycopg.Connection[Any], _record: object, _proxy: object) -> None:
+        if has_said_goodbye(connection):
+            raise DisconnectionError("the server has ended this connection")
+
     return engine
 
 

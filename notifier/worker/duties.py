@@ -34,7 +34,7 @@ EVENTS_AT_ONCE = 3_000
 # How many batches are counted, and addresses planned, in one transaction while people come, who on SQLite wait for its
 # end; and how many batches otherwise.
 _COUNTED_BESIDE_PEOPLE, _COUNTED_AT_ONCE = 5, 20
-_PLANNED_BESIDE_PEOPLE = 2_500
+_PLANNED_BESIDE_PEOPLE = 1_500
 # How long what a campaign is made from is believed to be what was approved.
 _LOOK_AGAIN = timedelta(seconds=1)
 

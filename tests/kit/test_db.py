@@ -64,3 +64,35 @@ def test_a_transaction_waits_for_the_disk_unless_it_can_be_repeated(sqlite_url: 
     with database.overtaking_transaction() as session:
         assert session.scalar(ask) == full
     database.close()
+
+
+def test_on_postgresql_too_only_what_can_be_repeated_does_not_wait(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    ask = text("SHOW synchronous_commit")
+    with database.repeatable_transaction() as session:
+        assert session.scalar(ask) == "off"
+    for kind in (database.transaction, database.overtaking_transaction):
+        with kind() as session:
+            assert session.scalar(ask) == "on"
+    database.close()
+
+
+def test_a_connection_the_server_has_ended_is_replaced_before_anybody_uses_it(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    with database.transaction() as session:
+        ended = session.scalar(text("SELECT pg_backend_pid()"))
+    other = Database(postgres_url)
+    with other.transaction() as session:
+        assert session.scalar(text(f"SELECT pg_terminate_backend({ended}, 5000)"))
+    with database.transaction() as session:
+        assert session.scalar(text("SELECT pg_backend_pid()")) != ended
+    other.close()
+    database.close()
+
+
+def test_people_are_about_after_one_has_come_and_only_where_others_wait_for_writers(database: Database) -> None:
+    with database.transaction():
+        assert not database.people_are_about
+    with database.overtaking_transaction():
+        pass
+    assert database.people_are_about is database.is_sqlite
