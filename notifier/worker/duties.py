@@ -33,8 +33,8 @@ log = structlog.get_logger("notifier.scheduler")
 EVENTS_AT_ONCE = 3_000
 # How many batches are counted, and addresses planned, in one transaction while people come, who on SQLite wait for its
 # end; and how many batches otherwise.
-_COUNTED_BESIDE_PEOPLE, _COUNTED_AT_ONCE = 5, 20
-_PLANNED_BESIDE_PEOPLE = 1_500
+_COUNTED_BESIDE_PEOPLE, _COUNTED_AT_ONCE = 3, 20
+_PLANNED_BESIDE_PEOPLE = 1_000
 # How long what a campaign is made from is believed to be what was approved.
 _LOOK_AGAIN = timedelta(seconds=1)
 
@@ -187,7 +187,7 @@ def _plan_slice(
                 campaign,
                 audience,
                 press=press,
-                settings=_planning(engine),
+                settings=planning_now(engine),
                 unfilled=unfilled,
                 now=engine.clock(),
             )
@@ -197,8 +197,8 @@ def _plan_slice(
         return None
 
 
-def _planning(engine: Engine) -> PlanSettings:
-    """Return how large the next slice is."""
+def planning_now(engine: Engine) -> PlanSettings:
+    """Return how the next slice is planned: a smaller one while people wait for its end."""
     settings = engine.planning
     if not engine.database.people_are_about:
         return settings

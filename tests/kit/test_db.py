@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import make_url, select, text
 
 from notifier.accounts.models import User, UserRole
 from notifier.kit.db import Database, DatabaseUnavailable
@@ -67,7 +67,9 @@ def test_a_transaction_waits_for_the_disk_unless_it_can_be_repeated(sqlite_url: 
 
 
 def test_on_postgresql_too_only_what_can_be_repeated_does_not_wait(postgres_url: str) -> None:
-    database = Database(postgres_url)
+    # The tests' server waits for no disk of its own accord.
+    waiting = make_url(postgres_url).update_query_dict({"options": "-c synchronous_commit=on"})
+    database = Database(waiting.render_as_string(hide_password=False))
     ask = text("SHOW synchronous_commit")
     with database.repeatable_transaction() as session:
         assert session.scalar(ask) == "off"

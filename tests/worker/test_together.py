@@ -40,21 +40,15 @@ def test_four_planners_write_one_delivery_for_each_address(world: World) -> None
     assert len(taken) == len(set(taken)) == 60
 
 
-def test_planning_beside_people_goes_in_smaller_steps_and_ends_in_the_same(world: World) -> None:
-    world.planning = type(world.planning)(slice_addresses=10_000, email_batch=1_000)
-    world.people(*(Person(email=f"p{number}@example.org") for number in range(1_600)))
-    waves = []
-    for beside_people in (False, True):
-        world.campaign()
-        if beside_people:
-            with world.database.overtaking_transaction():
-                pass
-        world.plan()
-        with world.database.reading() as session:
-            last = select(func.max(Batch.wave_id)).scalar_subquery()
-            sizes = select(Batch.size).where(Batch.wave_id == last).order_by(Batch.id)
-            waves.append(session.scalars(sizes).all())
-    assert waves == [[1_000, 600]] * 2
+def test_slices_are_smaller_only_where_people_wait_for_their_end(world: World) -> None:
+    world.planning = type(world.planning)(slice_addresses=10_000)
+    assert duties.planning_now(world.engine) == world.planning
+    with world.database.overtaking_transaction():
+        pass
+    beside_people = duties.planning_now(world.engine).slice_addresses
+    assert beside_people == (1_000 if world.database.is_sqlite else 10_000)
+    world.planning = type(world.planning)(slice_addresses=100)
+    assert duties.planning_now(world.engine) == world.planning
 
 
 def test_four_settlers_queue_again_once(world: World) -> None:
