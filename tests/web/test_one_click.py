@@ -10,13 +10,13 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from notifier.audiences.models import Address, SubscriptionChange, Suppression
-from notifier.delivery.models import Delivery, Variant
+from notifier.delivery.models import Delivery
 from notifier.kit.db import Database
 from notifier.kit.errors import NotFound
 from notifier.kit.tokens import Keyring, Purpose
 from notifier.tracking.models import Allowance
 from notifier.web.intake import Intake
-from tests.tracking.ledger import a_delivery, an_address, the_delivery
+from tests.tracking.ledger import a_delivery, a_variant, an_address, the_delivery
 from tests.web.house import NOW, client, parts
 
 BODY = "List-Unsubscribe=One-Click"
@@ -81,19 +81,8 @@ def test_the_answer_is_in_the_language_chosen_or_else_of_the_last_message(
     door: TestClient, database: Database, token: str, delivery: int, chosen: str | None, shown: str
 ) -> None:
     with database.transaction() as session:
-        variant = Variant(
-            campaign_id=7,
-            channel="email",
-            readers="parents",
-            language="el",
-            region="AU-VIC",
-            content={},
-            digest="",
-            created_at=NOW,
-        )
-        session.add(variant)
-        session.flush()
-        session.execute(update(Delivery).where(Delivery.id == delivery).values(variant_id=variant.id))
+        variant_id = a_variant(session, 7, "el", NOW)
+        session.execute(update(Delivery).where(Delivery.id == delivery).values(variant_id=variant_id))
         session.execute(update(Address).values(language=chosen))
     assert door.post(f"/u/{token}", content=BODY).headers["content-language"] == shown
 
