@@ -26,7 +26,7 @@ _KEY = ("provider", "event_id")
 _KEPT = (*_KEY, "kind", "delivery_id", "occurred_at", "received_at", "code", "detail", "raw")
 _PENDING = ("provider", "kind", "occurred_at", "received_at", "code", "delivery_ids", "destination", "number")
 # A line of what is pending names so many deliveries at most, so that a portion of it can be kept small.
-_TOGETHER = 500
+TOGETHER = 500
 _Row = tuple[object, ...]
 
 
@@ -124,8 +124,8 @@ def _pending(rows: Sequence[_Row], destinations: Sequence[str | None]) -> list[_
 
 def _lines(told: dict[_Row, list[object]]) -> Iterator[_Row]:
     for what, delivery_ids in told.items():
-        for start in range(0, len(delivery_ids), _TOGETHER):
-            some = delivery_ids[start : start + _TOGETHER]
+        for start in range(0, len(delivery_ids), TOGETHER):
+            some = delivery_ids[start : start + TOGETHER]
             yield (*what, orjson.dumps(some).decode(), None, len(some))
 
 

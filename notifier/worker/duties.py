@@ -23,7 +23,7 @@ from notifier.delivery.models import Wave
 from notifier.delivery.planner import Planned, PlanSettings
 from notifier.delivery.variants import Drafts, NotRendered, Press
 from notifier.kit.errors import NotifierError
-from notifier.tracking import apply, retention
+from notifier.tracking import apply, inbox, retention
 from notifier.worker import recurrence
 from notifier.worker.engine import Engine
 
@@ -97,8 +97,9 @@ def apply_events(engine: Engine) -> int:
                 session, address_secret=engine.address_secret, now=engine.clock(), limit=EVENTS_AT_ONCE
             )
         applied += some
-        # A portion costs a fixed price beside what its events cost, so what has just come waits for the next tick.
-        if some < EVENTS_AT_ONCE:
+        # A portion costs a fixed price beside what its events cost, so what has just come waits for the next tick. A
+        # full one lacks less than one more line of events would have brought.
+        if some <= EVENTS_AT_ONCE - inbox.TOGETHER:
             return applied
 
 
