@@ -6,14 +6,15 @@ Nothing here asks who may lift one: the surfaces do.
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from notifier.audiences.models import Address, SubscriptionChange, Suppression
 from notifier.kit.bulk import insert_new_rows, insert_plain_rows, moment_writer
-from notifier.kit.db import insert_or_skip
+from notifier.kit.db import perform
 from notifier.kit.errors import Conflict, NotFound
 from notifier.kit.tokens import address_key
 from notifier.vocabulary import Channel, SuppressionReason
@@ -21,6 +22,13 @@ from notifier.vocabulary import Channel, SuppressionReason
 _SLICE = 1_000
 _SUPPRESSION = ("address_key", "channel", "reason", "source", "note", "created_at")
 _CHANGE = ("address_id", "channel", "old", "new", "actor", "why", "at")
+
+# Somebody waits for these, so they are put together once.
+_SUPPRESS = {
+    "postgresql": postgresql.insert(Suppression).on_conflict_do_nothing().returning(Suppression.id),
+    "sqlite": sqlite.insert(Suppression).on_conflict_do_nothing().returning(Suppression.id),
+}
+_LOG = insert(SubscriptionChange)
 
 # A later, weaker reason never hides an earlier, stronger one: a person's own word and an erasure outrank a bounce.
 _STRENGTH = {
@@ -57,13 +65,9 @@ def suppress_many(
     changing = [
         row for row in found if row.reason is None or _STRENGTH[reason] > _STRENGTH[SuppressionReason(row.reason)]
     ]
-    new = [
-        {"address_key": row.key, "channel": row.channel, "reason": reason.value, "source": source, "created_at": now}
-        for row in changing
-        if row.reason is None
-    ]
-    if new:
-        session.execute(insert_or_skip(session, Suppression), new)
+    moment = moment_writer(session.get_bind().dialect.name)(now)
+    new = [(row.key, row.channel, reason.value, source, moment) for row in changing if row.reason is None]
+    insert_new_rows(session, Suppression, _SUPPRESSION, new, key=("address_key",))
     stronger = [row.key for row in changing if row.reason is not None]
     if stronger:
         session.execute(
@@ -71,21 +75,12 @@ def suppress_many(
             .where(Suppression.address_key.in_(stronger))
             .values(reason=reason.value, source=source, note=None, created_at=now)
         )
-    if changing:
-        session.execute(insert(SubscriptionChange), [_change(row, reason, source, actor, now) for row in changing])
+    line = (f"suppressed:{reason}", actor, source[:200], moment)
+    changes = [
+        (row.id, row.channel, f"suppressed:{row.reason}" if row.reason else "allowed", *line) for row in changing
+    ]
+    insert_plain_rows(session, SubscriptionChange, _CHANGE, changes)
     return len(changing)
-
-
-def _change(row: Any, reason: SuppressionReason, source: str, actor: str, now: datetime) -> dict[str, Any]:  # noqa: ANN401 - a row
-    return {
-        "at": now,
-        "address_id": row.id,
-        "channel": row.channel,
-        "old": f"suppressed:{row.reason}" if row.reason else "allowed",
-        "new": f"suppressed:{reason}",
-        "actor": actor,
-        "why": source[:200],
-    }
 
 
 def suppress(
@@ -129,8 +124,7 @@ def suppress_key(
         "note": note,
         "created_at": now,
     }
-    made = session.execute(insert_or_skip(session, Suppression).values(row).returning(Suppression.id)).first()
-    if made is not None:
+    if perform(session, _SUPPRESS[session.get_bind().dialect.name], **row).first() is not None:
         _log(session, address_id, channel, None, reason, actor=actor, now=now, why=source)
         return True
     found = session.scalars(select(Suppression).where(Suppression.address_key == key).with_for_update()).one()
@@ -326,14 +320,14 @@ def _log(
     now: datetime,
     why: str,
 ) -> None:
-    session.execute(
-        insert(SubscriptionChange).values(
-            at=now,
-            address_id=address_id,
-            channel=channel.value,
-            old=f"suppressed:{old}" if old else "allowed",
-            new=f"suppressed:{new}" if new else "allowed",
-            actor=actor,
-            why=why[:200],
-        )
+    perform(
+        session,
+        _LOG,
+        at=now,
+        address_id=address_id,
+        channel=channel.value,
+        old=f"suppressed:{old}" if old else "allowed",
+        new=f"suppressed:{new}" if new else "allowed",
+        actor=actor,
+        why=why[:200],
     )

@@ -8,9 +8,10 @@ and deliveries only of the few units in motion; the hot path of sending writes n
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, func, insert, literal, select
+from sqlalchemy import ColumnElement, Delete, Select, and_, bindparam, delete, exists, func, insert, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from notifier.delivery import school_counts
@@ -39,16 +40,20 @@ class Cell:
     number: int
 
 
-def changed(session: Session, delivery_ids: Sequence[int] | Select[int | None]) -> None:
+def changed(session: Session, deliveries: Select[int | None]) -> None:
     """Say that these deliveries were changed, so that the kept counts of their units are not believed any more.
 
     Needed wherever a delivery of a finished batch changes: events, and what was unknown and is settled.
     """
     hold_shared(session, _LOCK)
-    units = select(Delivery.batch_id).where(Delivery.id.in_(delivery_ids), Delivery.batch_id.is_not(None))
-    session.execute(
-        delete(CountedUnit).where(CountedUnit.unit.in_(units)), execution_options={"synchronize_session": False}
-    )
+    perform(session, _uncount_of(deliveries))
+
+
+# Whoever names deliveries by a question asks it again and again.
+@lru_cache(maxsize=8)
+def _uncount_of(deliveries: Select[int | None]) -> Delete:
+    units = select(Delivery.batch_id).where(Delivery.id.in_(deliveries), Delivery.batch_id.is_not(None))
+    return delete(CountedUnit).where(CountedUnit.unit.in_(units))
 
 
 def wave_changed(session: Session, wave_ids: Collection[int]) -> None:

@@ -2,27 +2,45 @@
 
 Nothing converts a value on its way, so callers hand over plain ones: text, numbers, JSON as text, and moments as
 `moment_writer` writes them. The statements are few and long, because each costs a fixed price: on SQLite the
-interpreter's lock is let go and fetched again around every one.
+interpreter's lock is let go and fetched again around every one, and beside a busy thread each fetch may take a
+millisecond in which the database stays locked.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
 from typing import Any, cast
 
 from psycopg.errors import UniqueViolation
-from sqlalchemy import JSON, BigInteger, Boolean, Dialect, Integer, LargeBinary, Table, delete, insert, select
-from sqlalchemy.engine import Connection, CursorResult
+from sqlalchemy import (
+    CTE,
+    JSON,
+    BigInteger,
+    Boolean,
+    Delete,
+    Dialect,
+    Executable,
+    Integer,
+    LargeBinary,
+    Select,
+    Table,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+)
+from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable
 
-from notifier.kit.db import Base, UtcDateTime, copy_rows
+from notifier.kit.db import Base, UtcDateTime, copy_rows, perform
 
 Row = tuple[object, ...]
 
-# SQLite takes 32,766 parameters in a statement; longer ones than this gain nothing more.
-_ROWS_IN_A_STATEMENT = 200
+# How many rows a statement takes on SQLite, which has 32,766 parameters; few sizes, so that statements come back.
+_SIZES = (1_000, 100, 10)
 
 # How PostgreSQL is given the plain values of a column: the type of the array, and how one value of it is read.
 _PLAIN: dict[type[Any], tuple[str, str]] = {
@@ -33,7 +51,6 @@ _PLAIN: dict[type[Any], tuple[str, str]] = {
     Boolean: ("boolean", "{}"),
     LargeBinary: ("bytea", "{}"),
 }
-_COUNTED = {"preserve_rowcount": True}
 _MOMENT_LENGTH = len("2026-11-23 09:00:00.000000")
 
 
@@ -105,48 +122,54 @@ def insert_new_rows(
     return _places(rows, columns, key, made)
 
 
-def take_first(session: Session, table: type[Base], taken: Table, *, limit: int) -> int:
-    """Move the first rows of a table, by id, into a temporary one of the same column names; return how many.
+def take_first(session: Session, table: type[Base], taken: Table, *, limit: int) -> None:
+    """Move the first rows of a table, by id, into a temporary one of the same column names, its `id` among them.
 
-    What the temporary table held is forgotten. Rows that another transaction is just taking are left to it.
+    Each row counts as much as its `number` says: as many are moved as come to `limit`, and always one. What the
+    temporary table held is forgotten. Rows that another transaction is just taking are left to it.
     """
     empty(session, taken)
-    source = cast("Table", table.__table__)
+    for statement in _moving(cast("Table", table.__table__), taken, session.get_bind().dialect.name, limit):
+        perform(session, statement)
+
+
+@lru_cache(maxsize=64)
+def _moving(source: Table, taken: Table, dialect: str, limit: int) -> list[Executable]:
     names = [column.name for column in taken.columns]
-    first = select(source.c.id).order_by(source.c.id).limit(limit)
-    if _is_sqlite(session):
-        rows = select(*[source.c[name] for name in names]).order_by(source.c.id).limit(limit)
-        number = _count(session.execute(insert(taken).from_select(names, rows), execution_options=_COUNTED))
-        if number:
-            session.execute(delete(source).where(source.c.id.in_(first)))
-        return number
-    chosen = first.with_for_update(skip_locked=True).cte("chosen")
-    moved = delete(source).where(source.c.id == chosen.c.id).returning(*[source.c[name] for name in names]).cte("moved")
-    rows = select(*[moved.c[name] for name in names])
-    return _count(session.execute(insert(taken).from_select(names, rows), execution_options=_COUNTED))
+    first = select(source.c.id, source.c.number).order_by(source.c.id).limit(limit)
+    if dialect == "sqlite":
+        rows = select(*[source.c[name] for name in names]).where(source.c.id.in_(_within(first.cte("first"), limit)))
+        return [
+            insert(taken).from_select(names, rows),
+            delete(source).where(source.c.id.in_(select(taken.c.id))),
+        ]
+    chosen = _within(first.with_for_update(skip_locked=True).cte("first"), limit)
+    moved = delete(source).where(source.c.id.in_(chosen)).returning(*[source.c[name] for name in names]).cte("moved")
+    return [insert(taken).from_select(names, select(*[moved.c[name] for name in names]))]
+
+
+def _within(first: CTE, limit: int) -> Select[int]:
+    """Ask for the ids of the first rows whose numbers do not come to more than `limit`, or of the very first."""
+    upto = func.sum(first.c.number).over(order_by=first.c.id).label("upto")
+    summed = select(first.c.id, first.c.number, upto).subquery()
+    return select(summed.c.id).where(or_(summed.c.upto <= limit, summed.c.upto == summed.c.number))
 
 
 def empty(session: Session, table: Table) -> None:
     """Make a temporary table of this connection, or forget what it holds."""
-    connection = session.connection()
-    make, forget = _emptying(table, connection.dialect)
-    connection.exec_driver_sql(make)
-    connection.exec_driver_sql(forget)
+    making, emptying = _emptying(table, session.get_bind().dialect)
+    session.connection().exec_driver_sql(making)
+    perform(session, emptying)
 
 
-# Every slice and portion does it, and putting the two statements together takes longer than running them.
-@lru_cache(maxsize=32)
-def _emptying(table: Table, dialect: Dialect) -> tuple[str, str]:
-    make, forget = CreateTable(table, if_not_exists=True), delete(table)
-    return str(make.compile(dialect=dialect)), str(forget.compile(dialect=dialect))
+# Asked for with every portion of work, and put together anew by SQLAlchemy each time.
+@lru_cache(maxsize=64)
+def _emptying(table: Table, dialect: Dialect) -> tuple[str, Delete]:
+    return str(CreateTable(table, if_not_exists=True).compile(dialect=dialect)), delete(table)
 
 
 def _is_sqlite(session: Session) -> bool:
     return session.get_bind().dialect.name == "sqlite"
-
-
-def _count(result: object) -> int:
-    return result.rowcount if isinstance(result, CursorResult) else 0
 
 
 def _insert_on_sqlite(
@@ -160,15 +183,21 @@ def _insert_on_sqlite(
 ) -> int:
     one = f"({', '.join(places or '?' * len(columns))})"
     head = f"INSERT INTO {table.__tablename__} ({', '.join(columns)}) VALUES "
-    whole = len(rows) - len(rows) % _ROWS_IN_A_STATEMENT
-    made = 0
-    for start in range(0, whole, _ROWS_IN_A_STATEMENT):
-        several = tuple(chain.from_iterable(rows[start : start + _ROWS_IN_A_STATEMENT]))
-        statement = f"{head}{', '.join([one] * _ROWS_IN_A_STATEMENT)} {rule}"
-        made += connection.exec_driver_sql(statement, several).rowcount
-    if whole < len(rows):
-        made += connection.exec_driver_sql(f"{head}{one} {rule}", list(rows[whole:])).rowcount
+    made = start = 0
+    for size in _sizes(len(rows)):
+        several = tuple(chain.from_iterable(rows[start : start + size]))
+        made += connection.exec_driver_sql(f"{head}{', '.join([one] * size)} {rule}", several).rowcount
+        start += size
     return made
+
+
+def _sizes(number: int) -> Iterator[int]:
+    """Take a number of rows apart into statements."""
+    for size in _SIZES:
+        yield from [size] * (number // size)
+        number %= size
+    if number:
+        yield number
 
 
 def _insert_rest_on_postgresql(

@@ -30,13 +30,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.selectable import HasPrefixes
 from sqlalchemy.types import TypeDecorator
 
 from notifier.kit.errors import Invalid, NotifierError
-from notifier.kit.lifelines import LOST_AFTER_S, ours, tell_server
+from notifier.kit.lifelines import LOST_AFTER_S, has_said_goodbye, ours, tell_server
 from notifier.kit.turns import Rank, Turns
 from notifier.kit.write_lock import begin_writing
 
@@ -46,6 +46,9 @@ Statement = TypeVar("Statement", bound=HasPrefixes)
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 
 SQLITE_BUSY_TIMEOUT_S = 30.0
+
+# Where one person has just come, others are likely to come in the next seconds.
+_ABOUT_S = 5.0
 
 # Any number will do, as long as nobody else takes it: the lock under which migrations run.
 _MIGRATION_LOCK = 7_260_034
@@ -114,6 +117,14 @@ class Database:
         """Whether this is the single-file database."""
         return self.engine.dialect.name == "sqlite"
 
+    @property
+    def people_are_about(self) -> bool:
+        """Whether a person has just come who waits while others write: they had better write in small steps.
+
+        Never on PostgreSQL, where writers do not wait for each other.
+        """
+        return self._turns is not None and self._turns.person_came_within(_ABOUT_S)
+
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open a session that is committed at the end, or rolled back if anything is raised."""
@@ -130,9 +141,11 @@ class Database:
     def repeatable_transaction(self) -> Iterator[Session]:
         """Open one whose loss in a power cut does no harm, because what it did is then simply done again.
 
-        SQLite does not wait for the disk at its end. Whatever is committed after it, and waits, takes it along.
+        Nobody waits for the disk at its end. Whatever is committed after it, and waits, takes it along.
         """
         with self._transaction(Rank.ORDINARY, sqlite_synchronous="NORMAL") as session:
+            if not self.is_sqlite:
+                session.connection().exec_driver_sql("SET LOCAL synchronous_commit TO off")
             yield session
 
     @contextmanager
@@ -207,8 +220,14 @@ def build_engine(url: str, *, lost_after_s: float = LOST_AFTER_S) -> Engine:
 
 def _postgresql_engine(url: URL, lost_after_s: float) -> Engine:
     given = ours(url, lost_after_s)
-    engine = create_engine(url, connect_args=given, pool_size=10, max_overflow=10, pool_pre_ping=True, **_OPTIONS)
+    engine = create_engine(url, connect_args=given, pool_size=10, max_overflow=10, **_OPTIONS)
     event.listen(engine, "connect", lambda connection, _record: tell_server(connection, lost_after_s))
+
+    @event.listens_for(engine, "checkout")
+    def _look(connection: psycopg.Connection[Any], _record: object, _proxy: object) -> None:
+        if has_said_goodbye(connection):
+            raise DisconnectionError("the server has ended this connection")
+
     return engine
 
 

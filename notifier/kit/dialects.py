@@ -1,4 +1,4 @@
-"""What the two databases say in different words: being alone, the hour of a moment, which index to leave."""
+"""What the two databases say in different words: being alone, hours, elements of a list, which index to leave."""
 
 from typing import Any
 from zlib import crc32
@@ -43,6 +43,22 @@ def _hour_on_sqlite(element: HourOf, compiler: SQLCompiler, **options: Any) -> s
 @compiles(HourOf, "postgresql")
 def _hour_on_postgresql(element: HourOf, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - as above
     return f"to_char({compiler.process(element.clauses, **options)} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24')"
+
+
+class ElementsOf(FunctionElement[str]):
+    """The elements of a list in a JSON column, as rows: `ElementsOf(column).table_valued("value")`."""
+
+    inherit_cache = True
+
+
+@compiles(ElementsOf, "sqlite")
+def _elements_on_sqlite(element: ElementsOf, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - as above
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(ElementsOf, "postgresql")
+def _elements_on_postgresql(element: ElementsOf, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - as above
+    return f"json_array_elements_text({compiler.process(element.clauses, **options)})"
 
 
 class WithoutIndex(FunctionElement[int]):

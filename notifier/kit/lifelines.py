@@ -4,6 +4,7 @@ A machine that is cut off, or loses its power, says no goodbye. Without these li
 of an hour, and the server keep what the lost transaction had locked for two hours. What a database's URL says stands.
 """
 
+import select
 from typing import Any
 
 import psycopg
@@ -50,6 +51,16 @@ def tell_server(connection: psycopg.Connection[Any], lost_after_s: float) -> Non
         (list(limits), list(limits.values())),
     )
     connection.autocommit = False
+
+
+def has_said_goodbye(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the server has ended an idle connection: there is something to read where nothing was asked for.
+
+    It costs no way to the server and back, which asking would before every transaction, for people as well.
+    """
+    waiting = select.poll()
+    waiting.register(connection, select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def _keepalive(lost_after_s: float) -> tuple[int, int]:

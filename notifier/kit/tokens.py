@@ -10,7 +10,7 @@ import hmac
 import sys
 from array import array
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from hashlib import blake2b
 from struct import Struct
@@ -106,6 +106,11 @@ class Keyring:
 
     def subjects(self, purpose: Purpose, tokens: Sequence[str]) -> list[int | None]:
         """Return the subject of each token, or None where it was not made here."""
+        sealed = _decoded(tokens) if _alike(tokens, self._current) else None
+        if sealed is not None:
+            plain = self._cipher(self._current, purpose).decryptor().update(sealed)
+            if _all_made_here(plain):
+                return list(_subjects(plain))
         return [None if found is None else found[0] for found in self.open_many(purpose, tokens)]
 
     def _open_all(self, version: str, purpose: Purpose, tokens: Sequence[str]) -> list[Opened | None]:
@@ -139,6 +144,25 @@ def _blocks(subjects: Iterable[int], context: int) -> bytes:
     if sys.byteorder == "little":
         words.byteswap()
     return words.tobytes()
+
+
+def _alike(tokens: Sequence[str], version: str) -> bool:
+    """Whether all tokens may be of one key, as nearly all that come together are."""
+    return all(token[:1] == version and len(token) == _TOKEN_CHARACTERS for token in tokens)
+
+
+def _all_made_here(plain: bytes) -> bool:
+    """Whether every block ends in its zeros."""
+    zeros = [plain[place::_BLOCK_BYTES] for place in range(_BLOCK_BYTES - len(_ZEROS), _BLOCK_BYTES)]
+    return hmac.compare_digest(b"".join(zeros), bytes(len(plain) // _BLOCK_BYTES * len(_ZEROS)))
+
+
+def _subjects(plain: bytes) -> Iterator[int]:
+    """Give the subject of each block, from the first of its two words."""
+    words = array("Q", plain)
+    if sys.byteorder == "little":
+        words.byteswap()
+    return (word >> _CONTEXT_BITS_ABOVE for word in words[::2])
 
 
 def _decoded(tokens: Sequence[str]) -> bytes | None:

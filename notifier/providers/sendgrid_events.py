@@ -118,18 +118,22 @@ def _event(item: object, received_at: datetime) -> Event:
         word = str(word).lower()
         kind, code = _WORDS.get(word, _plain)(word, raw)
     message_id = get("sg_message_id")
-    return Event(
-        PROVIDER,
-        _event_id(raw),
-        kind,
-        _moment(get("timestamp"), received_at),
-        _text(get(REFERENCE_ARGUMENT), _ID_LENGTH),
-        _text(get("email"), 254),
-        _text(str(message_id).partition(".")[0], 80) if message_id else None,
-        _text(code, _CODE_LENGTH),
-        _text(get("reason") or get("response"), _DETAIL_LENGTH),
-        None,
-        raw,
+    # As Event(...) makes it, in a third of the time: they come by the hundred thousand.
+    return tuple.__new__(
+        Event,
+        (
+            PROVIDER,
+            _event_id(raw),
+            kind,
+            _moment(get("timestamp"), received_at),
+            _text(get(REFERENCE_ARGUMENT), _ID_LENGTH),
+            _text(get("email"), 254),
+            _text(str(message_id).partition(".")[0], 80) if message_id else None,
+            None if code is None else _text(code, _CODE_LENGTH),
+            _text(get("reason") or get("response"), _DETAIL_LENGTH),
+            None,
+            raw,
+        ),
     )
 
 

@@ -71,7 +71,9 @@ class State:
 
 def state_at(session: Session, now: datetime) -> State:
     """Ask everything."""
-    pending, oldest = session.execute(select(func.count(PendingEvent.id), func.min(PendingEvent.received_at))).one()
+    pending, oldest = session.execute(
+        select(func.coalesce(func.sum(PendingEvent.number), 0), func.min(PendingEvent.received_at))
+    ).one()
     return State(
         queue=tuple(
             QueueLine(row.channel, row.status, row.batches, row.deliveries) for row in session.execute(_queue())

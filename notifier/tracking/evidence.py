@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import and_, case, select
+from sqlalchemy import Executable, and_, case, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from notifier.delivery.doubt import Doubt
 from notifier.delivery.models import Delivery
+from notifier.kit.db import perform
 from notifier.tracking.models import ProviderEvent, ProviderNews
 
 
@@ -32,8 +33,18 @@ def last_heard(session: Session, provider: str) -> datetime | None:
 
 def note_news(session: Session, news: Iterable[tuple[str, datetime]]) -> None:
     """Remember when providers told of messages of ours."""
-    insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert
     for provider, heard_at in news:
-        upsert = insert(ProviderNews).values(provider=provider, heard_at=heard_at)
-        later = case((ProviderNews.heard_at > heard_at, ProviderNews.heard_at), else_=heard_at)
-        session.execute(upsert.on_conflict_do_update(index_elements=["provider"], set_={"heard_at": later}))
+        perform(session, _HEARD[session.get_bind().dialect.name], provider=provider, heard_at=heard_at)
+
+
+def _heard(upsert: postgresql.Insert | sqlite.Insert) -> Executable:
+    later = case(
+        (ProviderNews.heard_at > upsert.excluded.heard_at, ProviderNews.heard_at), else_=upsert.excluded.heard_at
+    )
+    return upsert.on_conflict_do_update(index_elements=["provider"], set_={"heard_at": later})
+
+
+_HEARD = {
+    "postgresql": _heard(postgresql.insert(ProviderNews)),
+    "sqlite": _heard(sqlite.insert(ProviderNews)),
+}

@@ -28,9 +28,10 @@ class ProviderEvent(Base):
 
 
 class PendingEvent(Base):
-    """What applying an event needs to know of it, until it is applied: narrow rows that come and go.
+    """What applying needs to know of events, until they are applied: narrow rows that come and go.
 
-    `destination` is given only where no reference of ours names the delivery.
+    One row for all the deliveries that were told the same at the same moment: `delivery_ids` names them, `number` says
+    how many events they are. `destination` is given only where no reference of ours names a delivery.
     """
 
     __tablename__ = "pending_events"
@@ -38,11 +39,12 @@ class PendingEvent(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     provider: Mapped[str] = mapped_column(String(20))
     kind: Mapped[str] = mapped_column(String(20))
-    delivery_id: Mapped[int | None] = mapped_column(BigInteger)
+    delivery_ids: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
     destination: Mapped[str | None] = mapped_column(String(254))
     occurred_at: Mapped[datetime]
     received_at: Mapped[datetime]
     code: Mapped[str | None] = mapped_column(String(60))
+    number: Mapped[int] = mapped_column(default=1, server_default="1")
 
 
 class ProviderNews(Base):

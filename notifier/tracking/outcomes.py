@@ -36,25 +36,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from notifier.delivery.models import Delivery
 from notifier.delivery.status import DeliveryStatus, sources
 from notifier.kit.bulk import empty
-from notifier.kit.db import UtcDateTime
+from notifier.kit.db import UtcDateTime, perform
+from notifier.tracking.portions import TAKEN
 from notifier.vocabulary import EventKind
 
 _K = EventKind
-
-# The events of one portion. Like the table below it lives only inside the transaction.
-TAKEN = Table(
-    "taken_events",
-    MetaData(),
-    Column("provider", String(20)),
-    Column("kind", String(20)),
-    Column("delivery_id", BigInteger),
-    Column("destination", String(254)),
-    Column("occurred_at", UtcDateTime),
-    Column("received_at", UtcDateTime),
-    Column("code", String(60)),
-    prefixes=["TEMPORARY"],
-    postgresql_on_commit="DELETE ROWS",
-)
 
 # Whatever a provider or a mailbox says about a message, it says that the message was taken.
 _ACCEPTED = (_K.ACCEPTED, _K.DEFERRED, _K.OPENED, _K.CLICKED, _K.COMPLAINED, _K.UNSUBSCRIBED)
@@ -89,7 +75,8 @@ _FACTS: dict[Moment, tuple[EventKind, ...]] = {
 }
 _MOMENTS = {**{outcome.moment: outcome.kinds for outcome in OUTCOMES}, **_FACTS}
 
-# One line for each delivery: the latest moment of everything that has one, and the reasons of what has gone wrong.
+# One line for each delivery, inside the transaction only: the latest moment of everything that has one, and the
+# reasons of what has gone wrong.
 _WRONG = OUTCOMES[1:]
 _NEWS = Table(
     "delivery_news",
@@ -107,17 +94,16 @@ DELIVERIES = select(_NEWS.c.delivery_id)
 # A worker writes receipts into the same rows. Both sides take them in the order of their ids, so that neither can hold
 # what the other waits for.
 _IN_ORDER = select(Delivery.id).where(Delivery.id.in_(DELIVERIES)).order_by(Delivery.id).with_for_update()
-_UNSYNCHRONISED = {"synchronize_session": False}
 
 
 def note(session: Session, kinds: AbstractSet[EventKind]) -> None:
     """Write what the taken events, which are of these kinds, say on the deliveries they are about."""
     empty(session, _NEWS)
     for statement in _to_news(frozenset(kinds)):
-        session.execute(statement, execution_options=_UNSYNCHRONISED)
+        perform(session, statement)
     if session.get_bind().dialect.name != "sqlite":
-        session.execute(_IN_ORDER).close()
-    session.execute(_update(frozenset(kinds)), execution_options=_UNSYNCHRONISED)
+        perform(session, _IN_ORDER).close()
+    perform(session, _update(frozenset(kinds)))
 
 
 # A statement says only what these kinds of event can bring; there are few sets of kinds, and each comes back.
@@ -129,7 +115,7 @@ def _to_news(kinds: frozenset[EventKind]) -> list[Insert | Update]:
         for name, told in (("accepted_at", _ACCEPTED), *((moment.key, told) for moment, told in _MOMENTS.items()))
         if not kinds.isdisjoint(told)
     }
-    lines = select(TAKEN.c.delivery_id, *latest.values()).where(TAKEN.c.delivery_id.is_not(None))
+    lines = select(TAKEN.c.delivery_id, *latest.values())
     filling = insert(_NEWS).from_select(["delivery_id", *latest], lines.group_by(TAKEN.c.delivery_id))
     return [filling, *[_reasons_of(outcome) for outcome in _WRONG if not kinds.isdisjoint(outcome.kinds)]]
 

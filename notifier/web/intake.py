@@ -25,6 +25,10 @@ T = TypeVar("T")
 Verb = Callable[[Session, datetime], T]
 
 
+# While people come, who on SQLite wait for its end, one transaction takes this many events.
+_BESIDE_PEOPLE = 500
+
+
 class Busy(Exception):
     """Too much is waiting; the caller should come again."""
 
@@ -102,6 +106,8 @@ class Intake:
         """Return the posts one transaction has room for."""
         posts: list[_Post] = []
         waiting, room = self._posts.waiting, self._events_per_commit
+        if self._database.people_are_about:
+            room = min(room, _BESIDE_PEOPLE)
         while waiting and (not posts or len(waiting[0].events) <= room):
             post = waiting.popleft()
             room -= len(post.events)
@@ -111,8 +117,12 @@ class Intake:
     def _do(self, acts: Sequence[_Act]) -> None:
         now = self._clock()
         with self._database.overtaking_transaction() as session:
-            for act in acts:
-                _try(act, session, now)
+            if len(acts) == 1:
+                # Alone, as most are: whatever refuses it undoes the transaction, and no savepoint is needed.
+                acts[0].result = acts[0].verb(session, now)
+            else:
+                for act in acts:
+                    _try(act, session, now)
         self.commits += 1
 
     def _store(self, posts: Sequence[_Post]) -> None:

@@ -50,8 +50,7 @@ def one_click_routes(parts: WebParts, intake: Intake, metrics: WebMetrics, pages
 
 
 def _leave(opened: Opened, session: Session, now: datetime) -> str | None:
-    optout.leave_by_one_click(session, opened.subject, campaign_id=opened.context, now=now)
-    return optout.spoken_language(session, opened.subject)
+    return optout.leave_by_one_click(session, opened.subject, campaign_id=opened.context, now=now)
 
 
 def _page_language(parts: WebParts, pages: Pages, opened: Opened, request: Request) -> PageLanguage:

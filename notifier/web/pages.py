@@ -5,6 +5,7 @@ that has no catalogue leads to the next one on its written way, in the end to En
 """
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,6 @@ class Pages:
         self._furniture = furniture
         self._languages = languages
         self._sender_name = sender_name
-        self._environments: dict[str, Environment] = {}
 
     def language(self, *wishes: str | None) -> PageLanguage:
         """Return the first wish there are pages for, or English. A wish may be anything somebody typed."""
@@ -65,22 +65,30 @@ class Pages:
         **values: Any,  # noqa: ANN401 - each page has values of its own
     ) -> HTMLResponse:
         """Render a page and return it as the answer to a request."""
-        page = self._environment(language.tag).get_template(name)
-        text = page.render({"language": language, "sender_name": self._sender_name, "switch": ()} | values)
+        every = {"language": language, "sender_name": self._sender_name, "switch": ()}
+        say = self._furniture.say_in_html(language.tag)
+        text = _environment().get_template(name).render(every | values | {"_": say})
         return HTMLResponse(text, status_code=status, headers={"content-language": language.tag})
 
-    def _environment(self, tag: str) -> Environment:
-        if tag not in self._environments:
-            environment = Environment(
-                loader=FileSystemLoader(PAGES),
-                autoescape=True,
-                undefined=StrictUndefined,
-                trim_blocks=True,
-                lstrip_blocks=True,
-            )
-            environment.globals["_"] = self._furniture.say_in_html(tag)
-            self._environments[tag] = environment
-        return self._environments[tag]
+
+def read_ahead(furniture: Furniture) -> None:
+    """Read every page and the words of every language now, so that nobody's first visit stops the doors for it."""
+    for name in _environment().list_templates():
+        _environment().get_template(name)
+    for tag in furniture.tags():
+        furniture.translations(tag)
+
+
+@cache
+def _environment() -> Environment:
+    """Return the page templates, read once for all languages."""
+    return Environment(
+        loader=FileSystemLoader(PAGES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def wishes(request: Request) -> list[str]:

@@ -20,10 +20,10 @@ from notifier.campaigns.models import Campaign
 from notifier.delivery import calls, canary, control, counts, guards, planner, queue, waves
 from notifier.delivery.filling import Unfilled
 from notifier.delivery.models import Wave
-from notifier.delivery.planner import Planned
+from notifier.delivery.planner import Planned, PlanSettings
 from notifier.delivery.variants import Drafts, NotRendered, Press
 from notifier.kit.errors import NotifierError
-from notifier.tracking import apply, retention
+from notifier.tracking import apply, inbox, retention
 from notifier.worker import recurrence
 from notifier.worker.engine import Engine
 
@@ -31,8 +31,10 @@ log = structlog.get_logger("notifier.scheduler")
 
 # How many provider events are applied in one transaction.
 EVENTS_AT_ONCE = 3_000
-# How many batches are counted in one transaction: few, because people wait for it.
-_COUNTED_AT_ONCE = 20
+# How many batches are counted, and addresses planned, in one transaction while people come, who on SQLite wait for its
+# end; and how many batches otherwise.
+_COUNTED_BESIDE_PEOPLE, _COUNTED_AT_ONCE = 3, 20
+_PLANNED_BESIDE_PEOPLE = 1_000
 # How long what a campaign is made from is believed to be what was approved.
 _LOOK_AGAIN = timedelta(seconds=1)
 
@@ -95,8 +97,9 @@ def apply_events(engine: Engine) -> int:
                 session, address_secret=engine.address_secret, now=engine.clock(), limit=EVENTS_AT_ONCE
             )
         applied += some
-        # A portion costs a fixed price beside what its events cost, so what has just come waits for the next tick.
-        if some < EVENTS_AT_ONCE:
+        # A portion costs a fixed price beside what its events cost, so what has just come waits for the next tick. A
+        # full one lacks less than one more line of events would have brought.
+        if some <= EVENTS_AT_ONCE - inbox.TOGETHER:
             return applied
 
 
@@ -124,7 +127,8 @@ def count(engine: Engine) -> int:
     counted = 0
     while True:
         with engine.database.repeatable_transaction() as session:
-            some = counts.refresh(session, limit=_COUNTED_AT_ONCE) + calls.count(session)
+            limit = _COUNTED_BESIDE_PEOPLE if engine.database.people_are_about else _COUNTED_AT_ONCE
+            some = counts.refresh(session, limit=limit) + calls.count(session)
         counted += some
         if some == 0:
             return counted
@@ -184,7 +188,7 @@ def _plan_slice(
                 campaign,
                 audience,
                 press=press,
-                settings=engine.planning,
+                settings=planning_now(engine),
                 unfilled=unfilled,
                 now=engine.clock(),
             )
@@ -192,6 +196,14 @@ def _plan_slice(
         log.warning("wave.held", campaign=campaign.id, wave=wave.id)
         control.hold(session, campaign.id, reason=str(wrong), now=engine.clock())
         return None
+
+
+def planning_now(engine: Engine) -> PlanSettings:
+    """Return how the next slice is planned: a smaller one while people wait for its end."""
+    settings = engine.planning
+    if not engine.database.people_are_about:
+        return settings
+    return replace(settings, slice_addresses=min(settings.slice_addresses, _PLANNED_BESIDE_PEOPLE))
 
 
 class NotWhatWasApproved(NotifierError):

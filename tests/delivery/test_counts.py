@@ -125,7 +125,7 @@ class Life:
         some = [one for one in ids if self.chance.random() < 0.5]
         outcome, reason = self.chance.choice([("delivered", None), ("bounced", "hard_bounce")])
         self.session.execute(update(Delivery).where(Delivery.id.in_(some)).values(status=outcome, reason=reason))
-        changed(self.session, some)
+        changed(self.session, select(Delivery.id).where(Delivery.id.in_(some)))
 
 
 @pytest.mark.parametrize("seed", range(8))

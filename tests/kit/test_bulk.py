@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from sqlalchemy import Column, MetaData, String, Table, select
+from sqlalchemy import Column, Integer, MetaData, String, Table, select
 from sqlalchemy.orm import Session
 
 from notifier.kit.bulk import Row, insert_new_rows, insert_plain_rows, moment_writer, take_first
@@ -11,7 +11,14 @@ from notifier.tracking.models import PendingEvent, ProviderEvent
 
 COLUMNS = ("provider", "event_id", "kind", "occurred_at", "received_at", "raw")
 KEY = ("provider", "event_id")
-SOME = Table("some_taken", MetaData(), Column("kind", String(20)), prefixes=["TEMPORARY"])
+SOME = Table(
+    "some_taken",
+    MetaData(),
+    Column("id", Integer),
+    Column("kind", String(20)),
+    Column("number", Integer),
+    prefixes=["TEMPORARY"],
+)
 
 
 def rows(session: Session, now: datetime, *names: str) -> list[Row]:
@@ -47,13 +54,18 @@ def test_a_moment_written_as_text_is_the_same_moment(database: Database) -> None
     assert found == datetime(2026, 11, 22, 22, 0, 0, 5, tzinfo=UTC)
 
 
+def _taken(session: Session) -> list[str]:
+    take_first(session, PendingEvent, SOME, limit=3)
+    return sorted(session.scalars(select(SOME.c.kind)))
+
+
 def test_the_first_rows_are_taken_in_order_and_each_once(database: Database, now: datetime) -> None:
     with database.transaction() as session:
         moment = moment_writer(session.get_bind().dialect.name)(now)
-        given = [("sendgrid", kind, moment, moment) for kind in "abcde"]
-        insert_plain_rows(session, PendingEvent, ("provider", "kind", "occurred_at", "received_at"), given)
-        taken = []
-        while take_first(session, PendingEvent, SOME, limit=2):
-            taken.append(sorted(session.scalars(select(SOME.c.kind))))
-        assert taken == [["a", "b"], ["c", "d"], ["e"]]
+        sizes = {"a": 1, "b": 2, "c": 1, "d": 5, "e": 1, "f": 2}
+        given = [("sendgrid", kind, moment, moment, number) for kind, number in sizes.items()]
+        insert_plain_rows(session, PendingEvent, ("provider", "kind", "occurred_at", "received_at", "number"), given)
+        taken = [_taken(session) for _ in range(5)]
+        # Each row counts as its number says; one that is larger than a portion is taken alone.
+        assert taken == [["a", "b"], ["c"], ["d"], ["e", "f"], []]
         assert session.scalars(select(PendingEvent.id)).all() == []

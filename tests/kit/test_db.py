@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, make_url, select, text
 from sqlalchemy.exc import IntegrityError
 
 from notifier.accounts.models import User, UserRole
@@ -76,3 +76,37 @@ def test_a_long_statement_that_fails_leaves_nothing_of_its_transaction(database:
     with database.transaction() as session:
         assert session.scalars(select(User.email)).all() == []
         session.add(_user(now))
+
+
+def test_on_postgresql_too_only_what_can_be_repeated_does_not_wait(postgres_url: str) -> None:
+    # The tests' server waits for no disk of its own accord.
+    waiting = make_url(postgres_url).update_query_dict({"options": "-c synchronous_commit=on"})
+    database = Database(waiting.render_as_string(hide_password=False))
+    ask = text("SHOW synchronous_commit")
+    with database.repeatable_transaction() as session:
+        assert session.scalar(ask) == "off"
+    for kind in (database.transaction, database.overtaking_transaction):
+        with kind() as session:
+            assert session.scalar(ask) == "on"
+    database.close()
+
+
+def test_a_connection_the_server_has_ended_is_replaced_before_anybody_uses_it(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    with database.transaction() as session:
+        ended = session.scalar(text("SELECT pg_backend_pid()"))
+    other = Database(postgres_url)
+    with other.transaction() as session:
+        assert session.scalar(text(f"SELECT pg_terminate_backend({ended}, 5000)"))
+    with database.transaction() as session:
+        assert session.scalar(text("SELECT pg_backend_pid()")) != ended
+    other.close()
+    database.close()
+
+
+def test_people_are_about_after_one_has_come_and_only_where_others_wait_for_writers(database: Database) -> None:
+    with database.transaction():
+        assert not database.people_are_about
+    with database.overtaking_transaction():
+        pass
+    assert database.people_are_about is database.is_sqlite

@@ -6,27 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from notifier.delivery.models import Variant
 from notifier.kit.db import Database
 from notifier.kit.errors import NotFound
 from notifier.reports.progress import campaign_summary, deliveries
-from tests.tracking.ledger import a_campaign, a_delivery, a_wave
-
-
-def a_variant(session: Session, campaign_id: int, language: str, now: datetime) -> int:
-    row = Variant(
-        campaign_id=campaign_id,
-        channel="email",
-        readers="parents",
-        language=language,
-        region="AU-VIC",
-        content={},
-        digest="d",
-        created_at=now,
-    )
-    session.add(row)
-    session.flush()
-    return row.id
+from tests.tracking.ledger import a_campaign, a_delivery, a_variant, a_wave
 
 
 def a_ledger(session: Session, now: datetime) -> int:

@@ -20,8 +20,7 @@ from notifier.reports import paper
 from notifier.reports.progress import campaign_summary
 from notifier.reports.report import CampaignReport, campaign_report, school_report
 from tests.delivery.test_counts import Life
-from tests.reports.test_progress import a_variant
-from tests.tracking.ledger import a_campaign, a_delivery, a_wave
+from tests.tracking.ledger import a_campaign, a_delivery, a_variant, a_wave
 from tests.web.test_preferences import a_list
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from notifier.audiences.models import Address
 from notifier.campaigns.models import Campaign
-from notifier.delivery.models import Batch, Delivery, Wave
+from notifier.delivery.models import Batch, Delivery, Variant, Wave
 from notifier.kit.tokens import Keyring, Purpose, address_key
 from notifier.providers.base import Event
 from notifier.vocabulary import Channel, EventKind
@@ -52,6 +52,23 @@ def a_campaign(session: Session, now: datetime, **changes: Any) -> int:  # noqa:
 def a_wave(session: Session, campaign_id: int, now: datetime, status: str = "planned") -> int:
     """Add a wave; return its id."""
     row = Wave(campaign_id=campaign_id, priority=10, due_at=now, status=status, scope={})
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def a_variant(session: Session, campaign_id: int, language: str, now: datetime) -> int:
+    """Add a text for emails in Victoria, in one language; return its id."""
+    row = Variant(
+        campaign_id=campaign_id,
+        channel="email",
+        readers="parents",
+        language=language,
+        region="AU-VIC",
+        content={},
+        digest="d",
+        created_at=now,
+    )
     session.add(row)
     session.flush()
     return row.id

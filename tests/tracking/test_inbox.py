@@ -46,13 +46,29 @@ def test_our_reference_names_the_delivery_and_hides_the_address(
     with database.transaction() as session:
         store(session, events, keyring=keyring, now=now)
         kept = session.execute(select(ProviderEvent.event_id, ProviderEvent.delivery_id)).all()
-        waiting = session.execute(select(PendingEvent.delivery_id, PendingEvent.destination))
+        waiting = session.execute(select(PendingEvent.delivery_ids, PendingEvent.destination)).all()
         assert {tuple(row) for row in kept} == {("known", 77), ("forged", None), ("other", None)}
-        assert {tuple(row) for row in waiting} == {
-            (77, None),
-            (None, "parent@example.org"),
-            (None, None),
-        }
+        assert sorted(map(str, waiting)) == ["(None, 'parent@example.org')", "(None, None)", "([77], None)"]
+
+
+def test_what_is_told_alike_waits_together(database: Database, keyring: Keyring, now: datetime) -> None:
+    references = keyring.seal_many(Purpose.DELIVERY, range(1, 1_203))
+    later = MOMENT + timedelta(seconds=1)
+    alike = [an_event(f"e{place}", reference=reference) for place, reference in enumerate(references)]
+    others = [
+        an_event("f1", reference=references[0], occurred_at=later),
+        an_event("f2", reference=references[1], kind=EventKind.HARD_BOUNCED, code="5.1.1"),
+        an_event("f3", reference=references[2], kind=EventKind.HARD_BOUNCED, code="5.4.4"),
+    ]
+    with database.transaction() as session:
+        store(session, [*alike, *others], keyring=keyring, now=now)
+        # The same post once more, with one event that is new.
+        store(session, [*alike, an_event("g", reference=references[3])], keyring=keyring, now=now)
+        lines = session.execute(select(PendingEvent.number, PendingEvent.delivery_ids).order_by(PendingEvent.id)).all()
+    assert [number for number, _ in lines] == [500, 500, 202, 1, 1, 1, 1]
+    named = [line.delivery_ids or [] for line in lines]
+    assert named[3:] == [[1], [2], [3], [4]]
+    assert [one for some in named[:3] for one in some] == list(range(1, 1_203))
 
 
 def test_an_event_with_hostile_text_is_kept(database: Database, keyring: Keyring, now: datetime) -> None:

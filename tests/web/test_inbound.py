@@ -113,8 +113,8 @@ def test_a_report_by_mail_counts_only_with_our_own_reference(
     ]
     door.post(MAIL, content=orjson.dumps(post), headers=SIGNED)
     with database.reading() as session:
-        rows = session.execute(select(PendingEvent.kind, PendingEvent.delivery_id, PendingEvent.destination))
-        assert sorted(tuple(row) for row in rows if row.delivery_id is None) == [("unknown", None, None)] * 2
+        rows = session.execute(select(PendingEvent.kind, PendingEvent.delivery_ids, PendingEvent.destination))
+        assert sorted(tuple(row) for row in rows if row.delivery_ids is None) == [("unknown", None, None)] * 2
         rows = session.execute(select(ProviderEvent.event_id, ProviderEvent.kind))
         assert {tuple(row) for row in rows} == {("1", "unknown"), ("2", "unknown"), ("3", "hard_bounced")}
 

@@ -1,15 +1,22 @@
 """One-click unsubscribe: POST takes an address out at once, nothing else does anything."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import datetime
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
 
-from notifier.audiences.models import Suppression
+from notifier.audiences.models import Address, SubscriptionChange, Suppression
+from notifier.delivery.models import Delivery
 from notifier.kit.db import Database
+from notifier.kit.errors import NotFound
 from notifier.kit.tokens import Keyring, Purpose
-from tests.tracking.ledger import a_delivery, an_address, the_delivery
+from notifier.tracking.models import Allowance
+from notifier.web.intake import Intake
+from tests.tracking.ledger import a_delivery, a_variant, an_address, the_delivery
 from tests.web.house import NOW, client, parts
 
 BODY = "List-Unsubscribe=One-Click"
@@ -49,6 +56,60 @@ def test_a_post_takes_the_address_out_at_once_and_again(
     assert reasons(database) == ["opt_out"]
     with database.reading() as session:
         assert the_delivery(session, delivery).opted_out_at == NOW
+
+
+def test_a_click_outranks_a_bounce_and_leaves_an_erasure_standing(
+    door: TestClient, database: Database, token: str
+) -> None:
+    for before, after in (("hard_bounce", "opt_out"), ("complaint", "opt_out"), ("erased", "erased")):
+        with database.transaction() as session:
+            key = session.scalars(select(Address.key)).one()
+            session.execute(delete(Suppression))
+            session.add(Suppression(address_key=key, channel="email", reason=before, source="test", created_at=NOW))
+        assert door.post(f"/u/{token}", content=BODY).status_code == 200
+        assert reasons(database) == [after]
+    with database.reading() as session:
+        changes = select(SubscriptionChange.old, SubscriptionChange.new).order_by(SubscriptionChange.id)
+        assert [tuple(row) for row in session.execute(changes)] == [
+            ("suppressed:hard_bounce", "suppressed:opt_out"),
+            ("suppressed:complaint", "suppressed:opt_out"),
+        ]
+
+
+@pytest.mark.parametrize(("chosen", "shown"), [("ar", "ar"), (None, "el"), ("", "el")])
+def test_the_answer_is_in_the_language_chosen_or_else_of_the_last_message(
+    door: TestClient, database: Database, token: str, delivery: int, chosen: str | None, shown: str
+) -> None:
+    with database.transaction() as session:
+        variant_id = a_variant(session, 7, "el", NOW)
+        session.execute(update(Delivery).where(Delivery.id == delivery).values(variant_id=variant_id))
+        session.execute(update(Address).values(language=chosen))
+    assert door.post(f"/u/{token}", content=BODY).headers["content-language"] == shown
+
+
+def test_clicks_that_come_together_share_a_transaction_and_one_that_fails_spoils_no_other(
+    database: Database, keyring: Keyring
+) -> None:
+    def leave(session: Session, now: datetime) -> None:
+        session.execute(insert(Allowance).values(scope=b"x" * 16, window=int(now.timestamp()), used=1))
+
+    def fail(session: Session, now: datetime) -> None:
+        leave(session, now)
+        raise NotFound("nobody")
+
+    async def together(*verbs: Callable[[Session, datetime], None]) -> list[BaseException | None]:
+        intake = Intake(database, keyring, lambda: NOW, events_per_commit=10, waiting_max=10)
+        waiting = [asyncio.ensure_future(intake.act(verb)) for verb in verbs]
+        await asyncio.sleep(0)
+        intake.start()
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+        await intake.stop()
+        return ends
+
+    assert [type(end) for end in asyncio.run(together(fail))] == [NotFound]
+    assert [type(end) for end in asyncio.run(together(fail, leave))] == [NotFound, type(None)]
+    with database.reading() as session:
+        assert len(session.scalars(select(Allowance.used)).all()) == 1
 
 
 def test_the_form_data_encoding_works_too(door: TestClient, database: Database, token: str) -> None:

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 from sqlalchemy import func, select
 
 from notifier.delivery.models import Batch, Delivery
-from notifier.providers.base import Ambiguous
+from notifier.kit.tokens import Purpose
+from notifier.providers.base import Ambiguous, Event
+from notifier.tracking import inbox
 from notifier.vocabulary import EventKind
 from notifier.worker import doubts, duties
 from notifier.worker.engine import Engine
@@ -38,6 +41,30 @@ def test_four_planners_write_one_delivery_for_each_address(world: World) -> None
     world.work()
     taken = [(envelope.destination, envelope.reference) for envelope in world.email.taken]
     assert len(taken) == len(set(taken)) == 60
+
+
+def test_slices_are_smaller_only_where_people_wait_for_their_end(world: World) -> None:
+    world.planning = type(world.planning)(slice_addresses=10_000)
+    assert duties.planning_now(world.engine) == world.planning
+    with world.database.overtaking_transaction():
+        pass
+    beside_people = duties.planning_now(world.engine).slice_addresses
+    assert beside_people == (1_000 if world.database.is_sqlite else 10_000)
+    world.planning = type(world.planning)(slice_addresses=100)
+    assert duties.planning_now(world.engine) == world.planning
+
+
+def test_what_is_pending_is_applied_at_once_however_its_lines_fill_the_portions(world: World) -> None:
+    references = world.keyring.seal_many(Purpose.DELIVERY, range(1, 451))
+    told = [
+        Event("fake", f"{second}-{reference}", EventKind.DELIVERED, moment, reference=reference)
+        for second in range(10)
+        for moment in [world.clock() - timedelta(seconds=second)]
+        for reference in references
+    ]
+    with world.database.transaction() as session:
+        inbox.store(session, told, keyring=world.keyring, now=world.clock())
+    assert duties.apply_events(world.engine) == 4_500
 
 
 def test_four_settlers_queue_again_once(world: World) -> None:
