@@ -5,10 +5,8 @@
 """
 
 import asyncio
-import gc
 import signal
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Annotated
@@ -58,13 +56,8 @@ def work() -> None:
         uvloop.run(_run(opened, web=None, ticking=False, working=True))
 
 
-# How long one thread may keep the interpreter while others want it. Planning and rendering share it with the doors:
-# with Python's own five milliseconds a click beside two busy threads took three times as long (docs/decisions/0057).
-_SWITCH_S = 0.001
-
-
 async def _run(opened: House, *, web: socket.socket | None, ticking: bool, working: bool) -> None:
-    _settle(opened)
+    opened.settle()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for wanted in (signal.SIGTERM, signal.SIGINT):
@@ -82,18 +75,6 @@ async def _run(opened: House, *, web: socket.socket | None, ticking: bool, worki
                 await stop.wait()
     finally:
         await opened.close_providers()
-
-
-def _settle(opened: House) -> None:
-    """Read what everything needs, and see to it that no click waits for the interpreter's housekeeping.
-
-    The garbage collector looks through every object it knows from time to time, and stops all threads meanwhile: a
-    sixth of a second for the texts and modules, which stay anyway. From here on it looks at what comes later only.
-    """
-    sys.setswitchinterval(_SWITCH_S)
-    opened.engine.press()
-    gc.collect()
-    gc.freeze()
 
 
 async def _serve(opened: House, listening: socket.socket, stop: asyncio.Event) -> None:

@@ -1,4 +1,4 @@
-"""What the two databases say in different words: being alone, the hour of a moment, which index to leave."""
+"""What the two databases say in different words: being alone, an hour, a JSON object as rows, which index to leave."""
 
 from typing import Any
 from zlib import crc32
@@ -43,6 +43,22 @@ def _hour_on_sqlite(element: HourOf, compiler: SQLCompiler, **options: Any) -> s
 @compiles(HourOf, "postgresql")
 def _hour_on_postgresql(element: HourOf, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - as above
     return f"to_char({compiler.process(element.clauses, **options)} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24')"
+
+
+class Pairs(FunctionElement[str]):
+    """The names and values of a JSON object, each pair a row of two texts, `key` and `value`."""
+
+    inherit_cache = True
+
+
+@compiles(Pairs, "sqlite")
+def _pairs_on_sqlite(element: Pairs, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - as above
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(Pairs, "postgresql")
+def _pairs_on_postgresql(element: Pairs, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - as above
+    return f"json_each_text(CAST({compiler.process(element.clauses, **options)} AS JSON))"
 
 
 class WithoutIndex(FunctionElement[int]):

@@ -141,10 +141,9 @@ class Worker:
                 raise LeaseLost  # the process stood still; whoever took over has decided about these already
             answer = await self._hand_over(provider, job, group)
             switch.note(provider, answer, self._engine.clock())
-            await self._bring_home(group, answer, stop)
+            step = await self._bring_home(job, group, answer, stop)
             if group.last:
                 return
-            step = None
         await self._in_thread(lambda session: queue.give_back(session, job.claim))
 
     async def _next_step(self, job: Job, stop: asyncio.Event) -> Step | None:
@@ -182,7 +181,18 @@ class Worker:
             log.exception("provider.trouble", provider=provider.name, batch=job.claim.batch_id)
             return Ambiguous(f"the adapter failed: {type(trouble).__name__}", code="adapter")
 
-    async def _bring_home(self, group: Group, answer: Answer, stop: asyncio.Event) -> None:
+    async def _bring_home(self, job: Job, group: Group, answer: Answer, stop: asyncio.Event) -> Step | None:
+        """Write down what the provider said; where more may leave at once, prepare that in the same transaction."""
+        if not group.last and not stop.is_set():
+            try:
+                return await self._in_thread(lambda session: self._record_and_go_on(session, job, group, answer))
+            except Exception:
+                # Whatever went wrong, the answer must not be lost with it.
+                log.exception("worker.not_gone_on", batch=group.claim.batch_id, attempt=group.attempt_id)
+        await self._write_down(group, answer, stop)
+        return None
+
+    async def _write_down(self, group: Group, answer: Answer, stop: asyncio.Event) -> None:
         """Write down what the provider said, however long the database is away: nobody else knows it.
 
         Writing it twice, where only the word that it was written got lost, changes nothing. A worker that is told to
@@ -238,11 +248,18 @@ class Worker:
         return None
 
     def _begun(self, session: Session, job: Job) -> Begun:
+        return Begun(job, self._at_once(session, job))
+
+    def _at_once(self, session: Session, job: Job) -> Step | None:
+        """Prepare the next group of a batch that is ours, unless something has to be waited for."""
         provider = self._switches[job.claim.channel].choose(self._engine.clock())
         tempo = tempo_of(self._engine, job, provider)
         if not tempo.is_free:
-            return Begun(job, None)
-        return Begun(job, Step(provider, self._prepare(session, job, provider, tempo)))
+            return None
+        now = self._engine.clock()
+        latest = self._engine.planning.latest(job.claim.expires_at, now)
+        group = sender.prepare_held(session, job, provider=provider.name, limit=tempo.group, latest=latest, now=now)
+        return Step(provider, group)
 
     def _reserve(self, session: Session, job: Job, tempo: Tempo) -> float | None:
         """Take room for the next group; return how long to wait, None if its campaign has to wait for longer."""
@@ -269,9 +286,25 @@ class Worker:
             now=now,
         )
 
-    def _record(self, session: Session, group: Group, answer: Answer) -> None:
+    def _record(self, session: Session, group: Group, answer: Answer) -> bool:
         engine = self._engine
-        answers.record(session, group, answer, retry=engine.retry, chance=engine.chance, now=engine.clock())
+        return answers.record(
+            session,
+            group,
+            answer,
+            lease=engine.worker.lease,
+            retry=engine.retry,
+            chance=engine.chance,
+            now=engine.clock(),
+        )
+
+    def _record_and_go_on(self, session: Session, job: Job, group: Group, answer: Answer) -> Step | None:
+        """Record one group and, if nothing has to be waited for, prepare the next."""
+        is_ours = self._record(session, group, answer)
+        # Whatever stands in the way is looked into by the next step.
+        if not is_ours or job.opens_at(self._engine.clock()) is not None:
+            return None
+        return self._at_once(session, job)
 
     async def _in_thread(self, act: Callable[[Session], T]) -> T:
         def in_transaction() -> T:
