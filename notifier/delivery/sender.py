@@ -59,10 +59,21 @@ class Job:
 
 
 class Shelf:
-    """The messages a worker has met lately, each read and taken apart once: what is rendered never changes."""
+    """The messages and campaigns a worker has met lately, each read once: what is approved never changes."""
 
     def __init__(self) -> None:
         self._kept: dict[int, tuple[Message, Fill, str, bool]] = {}
+        self._campaigns: dict[int, tuple[str, str, Options]] = {}
+
+    def campaign(self, session: Session, campaign_id: int) -> tuple[str, str, Options]:
+        """Return the topic of a campaign, the name of its audience, and its options."""
+        found = self._campaigns.get(campaign_id)
+        if found is None:
+            topic, audience, wishes = perform(session, _CAMPAIGN, the_campaign=campaign_id).one()
+            if len(self._campaigns) >= _TEXTS_KEPT:
+                self._campaigns.clear()
+            found = self._campaigns[campaign_id] = topic, audience, options.read(wishes)
+        return found
 
     def text(self, session: Session, claim: Claim) -> tuple[Message, Fill, str, bool]:
         """Return the message of a claimed batch, what fills it in, its region, and whether it is for real people."""
@@ -89,7 +100,7 @@ def open_job(
 ) -> Job:
     """Read what every group of a claimed batch needs: the message as approved, and who the audience is."""
     text, fill, region, live = shelf.text(session, claim)
-    topic, name, wishes = perform(session, _CAMPAIGN, the_campaign=claim.campaign_id).one()
+    topic, name, chosen = shelf.campaign(session, claim.campaign_id)
     return Job(
         claim=claim,
         message=text,
@@ -97,7 +108,7 @@ def open_job(
         topic=topic,
         list_ids=lists_of(session, audience(name)),
         place=place(region, claim.channel),
-        options=options.read(wishes),
+        options=chosen,
         live=live,
     )
 
