@@ -63,6 +63,7 @@ def plan_floor(environment: Mapping[str, str], slice_rows: int) -> Spent:
 def hand_over_floor(environment: Mapping[str, str], threads: int) -> Spent:
     """Hand over every batch that is ready."""
     with house(environment) as opened:
+        opened.settle()
         address = urlsplit(opened.settings.sendgrid.base_url)
         headers = {
             "Authorization": f"Bearer {opened.settings.sendgrid.api_key}",
