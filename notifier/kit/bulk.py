@@ -70,7 +70,7 @@ def _moment_with_zone(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(" ", "microseconds")
 
 
-def read_plain_rows(session: Session, question: Select[Any], **values: object) -> list[tuple[Any, ...]]:
+def read_plain_rows(session: Session, question: Select[*tuple[Any, ...]], **values: object) -> list[tuple[Any, ...]]:
     """Return the rows of a question that was put together once, in its order: plain values only (text, numbers).
 
     A question with an order has a limit, too, or SQLite would forget about the order.
@@ -86,7 +86,7 @@ def read_plain_rows(session: Session, question: Select[Any], **values: object) -
 
 
 @lru_cache(maxsize=64)
-def _as_one_text(question: Select[Any]) -> Select[str]:
+def _as_one_text(question: Select[*tuple[Any, ...]]) -> Select[str]:
     return select(func.json_group_array(func.json_array(*question.subquery().c), type_=String()))
 
 
