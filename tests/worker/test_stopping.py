@@ -167,7 +167,9 @@ class FailsOnce(PlanSettings):
         return PlanSettings.latest(self, expires_at, now)
 
 
-async def test_an_answer_is_not_lost_with_the_group_that_was_to_follow_it(several: World) -> None:
+@pytest.mark.parametrize("batch", [6, 2], ids=["a group", "a batch"])
+async def test_an_answer_is_not_lost_with_what_was_to_follow_it(several: World, batch: int) -> None:
+    several.planning = type(several.planning)(slice_addresses=100, sms_batch=batch)
     campaign = several.campaign(ChannelPolicy.SMS)
     several.plan()
     several.planning = FailsOnce()
