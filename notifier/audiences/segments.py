@@ -39,7 +39,7 @@ from notifier.audiences.models import (
     TopicChoice,
 )
 from notifier.audiences.permission import Moment, Term
-from notifier.kit.db import perform
+from notifier.kit.bulk import read_plain_rows
 from notifier.kit.errors import NotFound
 from notifier.vocabulary import Channel, HoldBackReason
 
@@ -62,7 +62,7 @@ def lists_of(session: Session, audience: Audience) -> list[int]:
     if audience.lists:
         _ids(session, audience, audience.lists)
     excluded = _ids(session, audience, audience.excluded_lists)
-    return [found for (found,) in perform(session, _lists_wanted(audience)) if found not in excluded]
+    return [found for (found,) in read_plain_rows(session, _lists_wanted(audience)) if found not in excluded]
 
 
 # A worker asks for the lists of an audience at every batch.

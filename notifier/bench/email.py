@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import uvloop
 from sqlalchemy import func, select
 
 from notifier.bench.apart import apart
@@ -96,10 +97,11 @@ def plan(environment: Mapping[str, str]) -> Spent:
 
 
 def hand_over(environment: Mapping[str, str]) -> Spent:
-    """Run a worker until no batch is left."""
+    """Run a worker until no batch is left, as `notifier work` runs it."""
     with house(environment) as opened:
+        opened.settle()
         with Meter() as meter:
-            asyncio.run(_work_until_done(opened))
+            uvloop.run(_work_until_done(opened))
         return meter.spent
 
 

@@ -1,8 +1,8 @@
 """The floors of the email path: the rows of a plan, and its hand-over, with nothing that is ours to decide.
 
 They use the drivers as they are. The hand-over claims a batch, reads it, marks it `sending` with an attempt, posts the
-same JSON for its recipients over connections that stay open, and marks it `accepted`: two transactions per request, as
-many as can be left without losing the promise that nobody is written to twice.
+same JSON for its recipients over connections that stay open, and marks it `accepted` in the transaction that claims the
+next: one transaction per request, the fewest that keep the promise that nobody is written to twice.
 """
 
 import queue
@@ -63,6 +63,7 @@ def plan_floor(environment: Mapping[str, str], slice_rows: int) -> Spent:
 def hand_over_floor(environment: Mapping[str, str], threads: int) -> Spent:
     """Hand over every batch that is ready."""
     with house(environment) as opened:
+        opened.settle()
         address = urlsplit(opened.settings.sendgrid.base_url)
         headers = {
             "Authorization": f"Bearer {opened.settings.sendgrid.api_key}",
@@ -79,8 +80,9 @@ def hand_over_floor(environment: Mapping[str, str], threads: int) -> Spent:
         def work() -> None:
             try:
                 connection = HTTPConnection(address.hostname or "", address.port, timeout=60)
-                while _one_batch(opened.database, bodies, connection, headers):
-                    pass
+                claimed = _claim(opened.database)
+                while claimed is not None:
+                    claimed = _one_batch(opened.database, claimed, bodies, connection, headers)
                 connection.close()
             except BaseException as failed:  # noqa: BLE001 - raised again by the thread that waits
                 trouble.put(failed)
@@ -99,27 +101,47 @@ def hand_over_floor(environment: Mapping[str, str], threads: int) -> Spent:
 Body = Callable[[list[tuple[Any, ...]]], bytes]
 
 
-def _one_batch(database: Database, bodies: Mapping[int, Body], connection: HTTPConnection, headers: Any) -> bool:  # noqa: ANN401 - what http.client takes
-    lock = "" if database.is_sqlite else " FOR UPDATE SKIP LOCKED"
-    now = datetime.now(UTC).isoformat(" ")
+# A batch that is ours, its variant, the attempt that says so, and its rows.
+Claimed = tuple[int, int, int, list[tuple[Any, ...]]]
+
+
+def _claim(database: Database) -> Claimed | None:
     with _statements(database) as run:
-        claimed = run(_CLAIM.format(lock=lock)).fetchone()
-        if claimed is None:
-            return False
-        batch_id, variant_id, campaign_id = claimed
-        rows = run(_READ, batch_id, "queued").fetchall()
-        attempt_id = run(_INTEND, batch_id, campaign_id, len(rows), now).fetchone()[0]
-        run(_SENDING, attempt_id, batch_id)
+        return _begin(run, database)
+
+
+def _begin(run: Callable[..., Any], database: Database) -> Claimed | None:
+    """Claim a batch, read it and mark it `sending`."""
+    claimed = run(_CLAIM.format(lock="" if database.is_sqlite else " FOR UPDATE SKIP LOCKED")).fetchone()
+    if claimed is None:
+        return None
+    batch_id, variant_id, campaign_id = claimed
+    rows = run(_READ, batch_id, "queued").fetchall()
+    now = datetime.now(UTC).isoformat(" ")
+    attempt_id = run(_INTEND, batch_id, campaign_id, len(rows), now).fetchone()[0]
+    run(_SENDING, attempt_id, batch_id)
+    return batch_id, variant_id, attempt_id, rows
+
+
+def _one_batch(
+    database: Database,
+    claimed: Claimed,
+    bodies: Mapping[int, Body],
+    connection: HTTPConnection,
+    headers: Any,  # noqa: ANN401 - what http.client takes
+) -> Claimed | None:
+    """Post a batch, mark it `accepted` and claim the next in the same transaction."""
+    batch_id, variant_id, attempt_id, rows = claimed
     connection.request("POST", "/v3/mail/send", bodies[variant_id](rows), headers)
     answer = connection.getresponse()
     answer.read()
     if answer.status != _ACCEPTED:
         raise RuntimeError(f"the sink answered {answer.status}")
     with _statements(database) as run:
-        run(_TAKEN, now, batch_id)
+        run(_TAKEN, datetime.now(UTC).isoformat(" "), batch_id)
         run(_DONE, batch_id)
         run(_CLOSED, answer.headers["X-Message-Id"], attempt_id)
-    return True
+        return _begin(run, database)
 
 
 @contextmanager

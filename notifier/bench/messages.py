@@ -7,6 +7,7 @@ else, and, where the server offers no PIPELINING, aiosmtplib over as many connec
 import asyncio
 from collections.abc import Mapping
 
+import uvloop
 from aiohttp import ClientSession, TCPConnector
 from aiosmtplib import SMTP
 from twilio.http.async_http_client import AsyncTwilioHttpClient
@@ -70,7 +71,7 @@ def _smtp(shop: Workshop, kind: Kind, recipients: int, pipelining: bool) -> list
 
 def bare_sdk(environment: Mapping[str, str], amount: int) -> Spent:
     """Send so many text messages with Twilio's asynchronous client alone."""
-    return asyncio.run(_bare_sdk(environment, amount))
+    return uvloop.run(_bare_sdk(environment, amount))
 
 
 async def _bare_sdk(environment: Mapping[str, str], amount: int) -> Spent:
@@ -106,7 +107,7 @@ def bare_aiosmtplib(environment: Mapping[str, str], amount: int) -> Spent:
     It is slow and always as slow, so a few thousand are timed and the rest is added in proportion.
     """
     timed = min(amount, _ENOUGH)
-    spent = asyncio.run(_bare_aiosmtplib(environment, timed))
+    spent = uvloop.run(_bare_aiosmtplib(environment, timed))
     return Spent(spent.wall_s * amount / timed, spent.cpu_s * amount / timed, spent.rss_mb)
 
 
@@ -129,7 +130,7 @@ async def _bare_aiosmtplib(environment: Mapping[str, str], amount: int) -> Spent
 
 def bare_pipelining(environment: Mapping[str, str], amount: int) -> Spent:
     """Send so many mails with a client that pipelines and does nothing else."""
-    return asyncio.run(_bare_pipelining(environment, amount))
+    return uvloop.run(_bare_pipelining(environment, amount))
 
 
 async def _bare_pipelining(environment: Mapping[str, str], amount: int) -> Spent:

@@ -5,11 +5,9 @@
 """
 
 import asyncio
-import gc
 import os
 import signal
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Annotated
@@ -66,15 +64,11 @@ def work() -> None:
 # The niceness of POSIX; at 5 the system gives them a third of the doors' share, and all that the doors leave.
 _GIVING_WAY = 5
 
-# How long one thread may keep the interpreter while others want it. Planning and rendering share it with the doors:
-# with Python's own five milliseconds a click beside two busy threads took three times as long (docs/decisions/0057).
-_SWITCH_S = 0.001
-
 
 async def _run(opened: House, *, web: socket.socket | None, ticking: bool, working: bool) -> None:
     if web is not None:
         read_ahead(opened.web_parts.renderer.furniture)
-    _settle(opened)
+    opened.settle()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for wanted in (signal.SIGTERM, signal.SIGINT):
@@ -92,18 +86,6 @@ async def _run(opened: House, *, web: socket.socket | None, ticking: bool, worki
                 await stop.wait()
     finally:
         await opened.close_providers()
-
-
-def _settle(opened: House) -> None:
-    """Read what everything needs, and see to it that no click waits for the interpreter's housekeeping.
-
-    The garbage collector looks through every object it knows from time to time, and stops all threads meanwhile: a
-    sixth of a second for the texts and modules, which stay anyway. From here on it looks at what comes later only.
-    """
-    sys.setswitchinterval(_SWITCH_S)
-    opened.engine.press()
-    gc.collect()
-    gc.freeze()
 
 
 async def _serve(opened: House, listening: socket.socket, stop: asyncio.Event) -> None:

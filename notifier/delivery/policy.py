@@ -20,7 +20,8 @@ from notifier.delivery.later import HAS_QUIET_HOURS, LOOK_CLOSER, Patience, sort
 from notifier.delivery.models import Delivery
 from notifier.delivery.queue import Claim
 from notifier.delivery.status import DeliveryStatus
-from notifier.kit.db import UtcDateTime, plain_rows
+from notifier.kit.bulk import read_plain_rows
+from notifier.kit.db import UtcDateTime
 from notifier.vocabulary import Channel, HoldBackReason
 
 # (delivery id, address id, destination, given name, list ids, reason to hold back or None)
@@ -61,7 +62,7 @@ def judge(
     else:
         question = _question(claim.channel, topic, tuple(list_ids))
     asked = {_BATCH: claim.batch_id, _AT_MOST: limit, _MOMENT: now}
-    rows: list[Candidate] = plain_rows(session, question, **asked)
+    rows: list[Candidate] = read_plain_rows(session, question, **asked)
     if not rows:
         return None
     held: dict[str, list[int]] = {}

@@ -82,10 +82,9 @@ def claim(
     )
 
 
-def keep(session: Session, claim: Claim, *, now: datetime, lease: timedelta) -> None:
-    """Extend the lease and hold the batch's row until the transaction ends. Raises LeaseLost."""
-    if perform(session, _EXTEND, **_fence(claim), until=now + lease).rowcount != 1:
-        raise LeaseLost
+def keep(session: Session, claim: Claim, *, now: datetime, lease: timedelta) -> bool:
+    """Extend the lease and hold the batch's row until the transaction ends; return whether it is still ours."""
+    return perform(session, _EXTEND, **_fence(claim), until=now + lease).rowcount == 1
 
 
 def beat(session: Session, owner: str, batch_ids: Sequence[int], *, now: datetime, lease: timedelta) -> None:
@@ -124,9 +123,9 @@ def put_off_campaign(session: Session, claim: Claim, *, until: datetime) -> None
     )
 
 
-def complete(session: Session, claim: Claim) -> None:
-    """Mark the batch as done, if it is still ours."""
-    perform(session, _FREE, **_fence(claim), to=BatchStatus.DONE)
+def complete(session: Session, claim: Claim) -> bool:
+    """Mark the batch as done, if it is still ours; return whether it was."""
+    return perform(session, _FREE, **_fence(claim), to=BatchStatus.DONE).rowcount == 1
 
 
 def expired(session: Session, *, now: datetime, limit: int) -> list[int]:

@@ -5,7 +5,7 @@ database connection is held. Whatever is prepared and never recorded becomes `un
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, insert, select, update
@@ -23,7 +23,7 @@ from notifier.delivery.later import Patience
 from notifier.delivery.models import Attempt, Delivery, Variant
 from notifier.delivery.numbers import Number, number_of
 from notifier.delivery.policy import Candidate
-from notifier.delivery.queue import Claim
+from notifier.delivery.queue import Claim, LeaseLost
 from notifier.delivery.quiet import Place
 from notifier.delivery.status import DeliveryStatus, advance
 from notifier.delivery.variants import LIVE, message
@@ -38,7 +38,10 @@ _TEXTS_KEPT = 64
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every group of a batch has in common; asked for once per claim. `live`: approved for real people."""
+    """What every group of a batch has in common; asked for once per claim.
+
+    `live`: approved for real people. `names` are those of contact lists, as they are met.
+    """
 
     claim: Claim
     message: Message
@@ -48,6 +51,7 @@ class Job:
     place: Place
     options: Options
     live: bool
+    names: dict[int, str] = field(default_factory=dict)
 
     def opens_at(self, now: datetime) -> datetime | None:
         """Return when its readers' quiet hours end, None if nothing keeps it from leaving now."""
@@ -55,10 +59,21 @@ class Job:
 
 
 class Shelf:
-    """The messages a worker has met lately, each read and taken apart once: what is rendered never changes."""
+    """The messages and campaigns a worker has met lately, each read once: what is approved never changes."""
 
     def __init__(self) -> None:
         self._kept: dict[int, tuple[Message, Fill, str, bool]] = {}
+        self._campaigns: dict[int, tuple[str, str, Options]] = {}
+
+    def campaign(self, session: Session, campaign_id: int) -> tuple[str, str, Options]:
+        """Return the topic of a campaign, the name of its audience, and its options."""
+        found = self._campaigns.get(campaign_id)
+        if found is None:
+            topic, audience, wishes = perform(session, _CAMPAIGN, the_campaign=campaign_id).one()
+            if len(self._campaigns) >= _TEXTS_KEPT:
+                self._campaigns.clear()
+            found = self._campaigns[campaign_id] = topic, audience, options.read(wishes)
+        return found
 
     def text(self, session: Session, claim: Claim) -> tuple[Message, Fill, str, bool]:
         """Return the message of a claimed batch, what fills it in, its region, and whether it is for real people."""
@@ -85,7 +100,7 @@ def open_job(
 ) -> Job:
     """Read what every group of a claimed batch needs: the message as approved, and who the audience is."""
     text, fill, region, live = shelf.text(session, claim)
-    topic, name, wishes = perform(session, _CAMPAIGN, the_campaign=claim.campaign_id).one()
+    topic, name, chosen = shelf.campaign(session, claim.campaign_id)
     return Job(
         claim=claim,
         message=text,
@@ -93,7 +108,7 @@ def open_job(
         topic=topic,
         list_ids=lists_of(session, audience(name)),
         place=place(region, claim.channel),
-        options=options.read(wishes),
+        options=chosen,
         live=live,
     )
 
@@ -143,12 +158,21 @@ def prepare(
     latest: datetime,
     now: datetime,
 ) -> Group | None:
-    """Decide about the next deliveries of a claimed batch and mark those that go; None when the batch is through.
+    """Keep a batch and prepare its next group. Raises LeaseLost if it is no longer ours."""
+    if not queue.keep(session, job.claim, now=now, lease=lease):
+        raise LeaseLost
+    return prepare_held(session, job, provider=provider, limit=limit, latest=latest, now=now)
 
-    `latest` is until when a delivery may wait for its recipient. Raises LeaseLost if the batch is no longer ours.
+
+def prepare_held(
+    session: Session, job: Job, *, provider: str, limit: int, latest: datetime, now: datetime
+) -> Group | None:
+    """Decide about the next deliveries of a batch and mark those that go; None when the batch is through.
+
+    Only for a batch that was claimed or kept in this very transaction, so that nobody else can have it. `latest` is
+    until when a delivery may wait for its recipient.
     """
     claim = job.claim
-    queue.keep(session, claim, now=now, lease=lease)
     patience = Patience(job.place.zones, latest, mind_quiet_hours=not job.options.override_quiet_hours)
     while True:
         verdict = policy.judge(
@@ -169,7 +193,7 @@ def prepare(
         attempt_id=attempt_id,
         provider=provider,
         rows=verdict.send,
-        school_names=_school_names(session, {row[4] for row in verdict.send}),
+        school_names=_school_names(session, job, {row[4] for row in verdict.send}),
         started_at=now,
         last=claim.size <= limit,
     )
@@ -243,8 +267,10 @@ def envelopes(job: Job, group: Group, *, post: Post) -> list[Envelope]:
     ]
 
 
-def _school_names(session: Session, list_ids: set[str]) -> Mapping[str, str]:
+def _school_names(session: Session, job: Job, list_ids: set[str]) -> Mapping[str, str]:
     """Return "Northcote High; Preston Primary" for each distinct "3,17"."""
     wanted = {int(number) for group in list_ids for number in group.split(",") if number}
-    names = names_of(session, sorted(wanted))
+    names = job.names
+    if not wanted <= names.keys():
+        names.update(names_of(session, sorted(wanted)))
     return {group: "; ".join(names.get(int(number), "") for number in group.split(",") if number) for group in list_ids}

@@ -1,4 +1,4 @@
-"""What the two databases say in different words: being alone, hours, elements of a list, which index to leave."""
+"""What the two databases say in different words: being alone, hours, JSON as rows, which index to leave."""
 
 from typing import Any
 from zlib import crc32
@@ -59,6 +59,22 @@ def _elements_on_sqlite(element: ElementsOf, compiler: SQLCompiler, **options: A
 @compiles(ElementsOf, "postgresql")
 def _elements_on_postgresql(element: ElementsOf, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - as above
     return f"json_array_elements_text({compiler.process(element.clauses, **options)})"
+
+
+class Pairs(FunctionElement[str]):
+    """The names and values of a JSON object, each pair a row of two texts, `key` and `value`."""
+
+    inherit_cache = True
+
+
+@compiles(Pairs, "sqlite")
+def _pairs_on_sqlite(element: Pairs, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - as above
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(Pairs, "postgresql")
+def _pairs_on_postgresql(element: Pairs, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - as above
+    return f"json_each_text(CAST({compiler.process(element.clauses, **options)} AS JSON))"
 
 
 class WithoutIndex(FunctionElement[int]):

@@ -4,14 +4,23 @@ A value that happens to look like a marker is left alone, because values are nev
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+
+def _as_it_is(text: str) -> str:
+    return text
 
 
 class Blanks:
-    """A text with markers, ready to be filled in for many recipients."""
+    """A text with markers, ready to be filled in for many recipients.
 
-    def __init__(self, text: str, markers: Sequence[str]) -> None:
+    `spelled` is how text and values are written where they go; it must write a whole as it writes its parts.
+    """
+
+    def __init__(self, text: str, markers: Sequence[str], spelled: Callable[[str], str] = _as_it_is) -> None:
         self._pieces = split(text, markers)
+        self._pieces[::2] = map(spelled, self._pieces[::2])
+        self._spelled = spelled
         self.is_fixed = len(self._pieces) == 1
 
     def fill(self, values: Mapping[str, str]) -> str:
@@ -19,7 +28,8 @@ class Blanks:
         if self.is_fixed:
             return self._pieces[0]
         filled = self._pieces.copy()
-        filled[1::2] = [values[name] for name in self._pieces[1::2]]
+        spelled = self._spelled
+        filled[1::2] = [spelled(values[name]) for name in self._pieces[1::2]]
         return "".join(filled)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
+from typing import cast
 
 from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException
 
@@ -209,12 +210,12 @@ class _Delivery:
 
 
 def _take_over(client: SMTP, timeout_s: float) -> _Connection:
-    transport = client.transport
-    if not isinstance(transport, asyncio.Transport):
+    if client.transport is None:
         raise Temporary("The mail server hung up", code="lost")
     kind = PipelinedConversation if client.supports_extension("pipelining") else Conversation
     return _Connection(
-        kind(transport, timeout_s),
+        # What can be written to is known by what it does: uvloop's transports are no classes of asyncio's.
+        kind(cast("asyncio.Transport", client.transport), timeout_s),
         knows_dsn=client.supports_extension("dsn"),
         knows_utf8=client.supports_extension("smtputf8"),
     )

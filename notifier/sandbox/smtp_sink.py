@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from notifier.sandbox.behaviour import Answer, Behaviour, Dice
 from notifier.sandbox.store import Store
@@ -69,10 +70,10 @@ class _Visit(asyncio.Protocol):
         self._answer_due = Answer.TAKE
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker: a TCP server makes no other
-        self._transport = transport
-        self._opened.add(transport)
-        transport.write(b"220 sandbox.invalid ESMTP\r\n")
+        # For the type checker: a TCP server makes no other, but uvloop's are no classes of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
+        self._opened.add(self._transport)
+        self._transport.write(b"220 sandbox.invalid ESMTP\r\n")
 
     def connection_lost(self, _failure: Exception | None) -> None:
         self._opened.discard(self._transport)

@@ -98,8 +98,10 @@ class Worker:
         """Work until nothing is due any more. For commands and tests; a running worker never ends by itself."""
         try:
             for channel in self._engine.providers:
-                while begun := await self._in_thread(lambda session: self._begin(session, channel, None)):  # noqa: B023
-                    await self._see_through(begun, asyncio.Event())
+                begun = await self._in_thread(lambda session: self._begin(session, channel, None))  # noqa: B023
+                while begun is not None:
+                    begun = await self._see_through(begun, asyncio.Event(), least=None)
+                    begun = begun or await self._in_thread(lambda session: self._begin(session, channel, None))  # noqa: B023
         finally:
             self._threads.shutdown()
 
@@ -107,45 +109,48 @@ class Worker:
         while not stop.is_set():
             try:
                 begun = await self._in_thread(lambda session: self._begin(session, channel, least))
-                if begun is not None:
-                    await self._see_through(begun, stop)
+                found_some = begun is not None
+                while begun is not None:
+                    begun = await self._see_through(begun, stop, least=least)
             except Exception:
                 log.exception("worker.trouble", channel=channel)
                 await _rest(stop, _REST_AFTER_TROUBLE_S)
                 continue
-            if begun is None:
+            if not found_some:
                 # One after the other: an idle worker looks once in a while, not once for each batch it could hold.
                 async with self._resting[channel]:
                     await _rest(stop, self._engine.worker.poll_s)
 
-    async def _see_through(self, begun: Begun, stop: asyncio.Event) -> None:
-        """Work through a batch just claimed."""
+    async def _see_through(self, begun: Begun, stop: asyncio.Event, *, least: int | None) -> Begun | None:
+        """Work through a batch just claimed; return another, if one was claimed as this one ended."""
         claim = begun.job.claim
         self._held.add(claim.batch_id)
         try:
-            await self._work_through(begun, stop)
+            return await self._work_through(begun, stop, least=least)
         except LeaseLost:
             log.info("batch.lease_lost", batch=claim.batch_id)
+            return None
         finally:
             self._held.discard(claim.batch_id)
 
-    async def _work_through(self, begun: Begun, stop: asyncio.Event) -> None:
+    async def _work_through(self, begun: Begun, stop: asyncio.Event, *, least: int | None) -> Begun | None:
         job, step = begun.job, begun.first
         switch = self._switches[job.claim.channel]
         while step or not stop.is_set():
             step = step or await self._next_step(job, stop)
             if step is None or step.group is None:
-                return
+                return None
             provider, group = step.provider, step.group
             if self._engine.clock() - group.started_at > self._engine.worker.lease:
                 raise LeaseLost  # the process stood still; whoever took over has decided about these already
             answer = await self._hand_over(provider, job, group)
             switch.note(provider, answer, self._engine.clock())
-            await self._bring_home(group, answer, stop)
+            following = await self._bring_home(job, group, answer, stop, least=least)
             if group.last:
-                return
-            step = None
+                return following
+            step = following.first if following else None
         await self._in_thread(lambda session: queue.give_back(session, job.claim))
+        return None
 
     async def _next_step(self, job: Job, stop: asyncio.Event) -> Step | None:
         """Wait until more may leave, and prepare it; None if the batch went back to wait for longer."""
@@ -182,7 +187,20 @@ class Worker:
             log.exception("provider.trouble", provider=provider.name, batch=job.claim.batch_id)
             return Ambiguous(f"the adapter failed: {type(trouble).__name__}", code="adapter")
 
-    async def _bring_home(self, group: Group, answer: Answer, stop: asyncio.Event) -> None:
+    async def _bring_home(
+        self, job: Job, group: Group, answer: Answer, stop: asyncio.Event, *, least: int | None
+    ) -> Begun | None:
+        """Write down what the provider said, and in the same transaction begin what follows: a group, or a batch."""
+        if not stop.is_set():
+            try:
+                return await self._in_thread(lambda session: self._record_and_go_on(session, job, group, answer, least))
+            except Exception:
+                # Whatever went wrong, the answer must not be lost with it.
+                log.exception("worker.not_gone_on", batch=group.claim.batch_id, attempt=group.attempt_id)
+        await self._write_down(group, answer, stop)
+        return None
+
+    async def _write_down(self, group: Group, answer: Answer, stop: asyncio.Event) -> None:
         """Write down what the provider said, however long the database is away: nobody else knows it.
 
         Writing it twice, where only the word that it was written got lost, changes nothing. A worker that is told to
@@ -238,11 +256,18 @@ class Worker:
         return None
 
     def _begun(self, session: Session, job: Job) -> Begun:
+        return Begun(job, self._at_once(session, job))
+
+    def _at_once(self, session: Session, job: Job) -> Step | None:
+        """Prepare the next group of a batch that is ours, unless something has to be waited for."""
         provider = self._switches[job.claim.channel].choose(self._engine.clock())
         tempo = tempo_of(self._engine, job, provider)
         if not tempo.is_free:
-            return Begun(job, None)
-        return Begun(job, Step(provider, self._prepare(session, job, provider, tempo)))
+            return None
+        now = self._engine.clock()
+        latest = self._engine.planning.latest(job.claim.expires_at, now)
+        group = sender.prepare_held(session, job, provider=provider.name, limit=tempo.group, latest=latest, now=now)
+        return Step(provider, group)
 
     def _reserve(self, session: Session, job: Job, tempo: Tempo) -> float | None:
         """Take room for the next group; return how long to wait, None if its campaign has to wait for longer."""
@@ -269,9 +294,29 @@ class Worker:
             now=now,
         )
 
-    def _record(self, session: Session, group: Group, answer: Answer) -> None:
+    def _record(self, session: Session, group: Group, answer: Answer) -> bool:
         engine = self._engine
-        answers.record(session, group, answer, retry=engine.retry, chance=engine.chance, now=engine.clock())
+        return answers.record(
+            session,
+            group,
+            answer,
+            lease=engine.worker.lease,
+            retry=engine.retry,
+            chance=engine.chance,
+            now=engine.clock(),
+        )
+
+    def _record_and_go_on(
+        self, session: Session, job: Job, group: Group, answer: Answer, least: int | None
+    ) -> Begun | None:
+        """Record one group and, if nothing has to be waited for, prepare the next; after the last, claim a batch."""
+        is_ours = self._record(session, group, answer)
+        if group.last:
+            return self._begin(session, job.claim.channel, least)
+        # Whatever stands in the way is looked into by the next step.
+        if not is_ours or job.opens_at(self._engine.clock()) is not None:
+            return None
+        return Begun(job, self._at_once(session, job))
 
     async def _in_thread(self, act: Callable[[Session], T]) -> T:
         def in_transaction() -> T:

@@ -269,8 +269,14 @@ def test_a_late_refusal_does_not_pull_back_what_is_being_sent_again(world: World
     with world.database.transaction() as session:
         engine = world.engine
         answers.record(
-            session, late, Temporary("late"), retry=engine.retry, chance=engine.chance, now=world.clock()
-        )  # fmt: skip
+            session,
+            late,
+            Temporary("late"),
+            lease=engine.worker.lease,
+            retry=engine.retry,
+            chance=engine.chance,
+            now=world.clock(),
+        )
     assert set(world.statuses(campaign).values()) == {"sending"}
 
 

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, select
+from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, literal, select
 from sqlalchemy.orm import Session
 
-from notifier.kit.bulk import Row, insert_new_rows, insert_plain_rows, moment_writer, take_first
+from notifier.kit.bulk import Row, insert_new_rows, insert_plain_rows, moment_writer, read_plain_rows, take_first
 from notifier.kit.db import Database
 from notifier.tracking.models import PendingEvent, ProviderEvent
 
@@ -69,3 +69,19 @@ def test_the_first_rows_are_taken_in_order_and_each_once(database: Database, now
         # Each row counts as its number says; one that is larger than a portion is taken alone.
         assert taken == [["a", "b"], ["c"], ["d"], ["e", "f"], []]
         assert session.scalars(select(PendingEvent.id)).all() == []
+
+
+def test_plain_rows_are_read_as_they_were_written_and_in_order(database: Database, now: datetime) -> None:
+    names = ['quote " and \\', "é 伟 فاطمة", "%%x%%", ""]
+    question = (
+        select(ProviderEvent.id, ProviderEvent.event_id, ProviderEvent.code, literal(7).label("seven"))
+        .where(ProviderEvent.provider == bindparam("the_provider"))
+        .order_by(ProviderEvent.id.desc())
+        .limit(bindparam("at_most", type_=Integer()))
+    )
+    with database.transaction() as session:
+        insert(session, now, *names)
+        found = read_plain_rows(session, question, the_provider="sendgrid", at_most=3)
+        assert [row[1:] for row in found] == [(name, None, 7) for name in reversed(names[1:])]
+        assert [row[0] for row in found] == sorted((row[0] for row in found), reverse=True)
+        assert read_plain_rows(session, question, the_provider="nobody", at_most=3) == []

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from notifier.providers.settings import TwilioSettings
 from notifier.providers.twilio import REFUSALS, Twilio, refusal
 from notifier.sandbox.behaviour import Behaviour, Dice
 from notifier.vocabulary import Envelope, EventKind
-from tests.sandbox.letters import ACCOUNTS, EMAIL, SMS, Scene, scene, texts
+from tests.sandbox.letters import ACCOUNTS, EMAIL, NAME_SMS, SMS, Scene, scene, texts
 
 ONE = "+61480000001"
 
@@ -26,6 +27,14 @@ async def test_everybody_gets_a_message_and_a_receipt_of_their_own(stage: Scene)
     ]
     assert {sms.body for sms in sent.values()} == {"Hello Mina, please read this."}
     assert sent[receipts[1].message_id or ""].reference == "reference-1"
+
+
+async def test_a_text_arrives_letter_by_letter_whatever_a_form_makes_of_it(stage: Scene) -> None:
+    text = f"50 % & more = ünder/100+1? Hi{NAME_SMS}, 伟 #1;\nhttps://n.example/p?a=b&c=%20"
+    message = replace(SMS, text=text)
+    await stage.twilio.send(message, texts("+61491570001", name=" Zoë & =+%20 فاطمة"))
+    assert stage.sandbox.store.sms[0].body == text.replace(NAME_SMS, " Zoë & =+%20 فاطمة")
+    assert stage.sandbox.store.sms[0].to == "+61491570001"
 
 
 async def test_the_callback_carries_the_reference_and_asks_for_retries(stage: Scene) -> None:

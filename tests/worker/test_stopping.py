@@ -4,13 +4,17 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import pytest
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from notifier.delivery import control
+from notifier.delivery.models import Attempt, Delivery
+from notifier.delivery.planner import PlanSettings
 from notifier.kit.db import Database, DatabaseUnavailable
-from notifier.providers.base import Receipt
+from notifier.providers.base import AccountTrouble, Permanent, Receipt
 from notifier.vocabulary import Channel, ChannelPolicy, Envelope, Message
 from notifier.worker.loop import Worker
 from tests.delivery.conftest import FakeProvider, World
@@ -128,3 +132,68 @@ async def test_an_answer_is_kept_until_the_database_is_there_again(world: World,
     away.close()
     assert world.statuses(campaign) == {"ada@example.org": "accepted"}
     assert world.email.calls == 1
+
+
+@pytest.fixture
+def several(world: World) -> World:
+    """A batch of six text messages, two of which go at a time."""
+    world.planning = type(world.planning)(slice_addresses=100, sms_batch=6)
+    world.people(*(Person(mobile=f"+6149157000{number}") for number in range(6)))
+    return world
+
+
+async def test_trouble_with_the_account_begins_no_other_group_of_its_batch(several: World) -> None:
+    campaign = several.campaign(ChannelPolicy.SMS)
+    several.plan()
+    several.sms.answers = [several.sms.take, lambda _: AccountTrouble("bad key", code="401")]
+    await Worker(several.engine).drain()
+    assert several.found(campaign).status == "held"
+    assert sorted(several.statuses(campaign).values()) == ["accepted"] * 2 + ["queued"] * 4
+    assert several.sms.calls == 2
+    with several.database.reading() as session:
+        assert session.scalar(select(func.count()).where(Attempt.outcome.is_(None))) == 0
+
+
+@dataclass(frozen=True, slots=True)
+class FailsOnce(PlanSettings):
+    """Settings that cannot be read when the second group is prepared."""
+
+    asked: list[datetime] = field(default_factory=list)
+
+    def latest(self, expires_at: datetime | None, now: datetime) -> datetime:
+        self.asked.append(now)
+        if len(self.asked) == 2:
+            raise RuntimeError("made up")
+        return PlanSettings.latest(self, expires_at, now)
+
+
+@pytest.mark.parametrize("batch", [6, 2], ids=["a group", "a batch"])
+async def test_an_answer_is_not_lost_with_what_was_to_follow_it(several: World, batch: int) -> None:
+    several.planning = type(several.planning)(slice_addresses=100, sms_batch=batch)
+    campaign = several.campaign(ChannelPolicy.SMS)
+    several.plan()
+    several.planning = FailsOnce()
+    await Worker(several.engine).drain()
+    assert set(several.statuses(campaign).values()) == {"accepted"}
+    assert several.sms.calls == 3
+    assert len(several.sms.taken) == 6
+
+
+async def test_each_message_of_a_group_keeps_its_own_id(several: World) -> None:
+    def each(envelopes: Sequence[Envelope]) -> list[Receipt]:
+        refused = Receipt(error=Permanent("no", code="30006"))
+        return [refused if one.destination.endswith("3") else Receipt(f"SM {one.destination}") for one in envelopes]
+
+    several.sms.answers = [each] * 3
+    campaign = several.campaign(ChannelPolicy.SMS)
+    several.plan()
+    await Worker(several.engine).drain()
+    with several.database.reading() as session:
+        kept = dict(
+            session.execute(
+                select(Delivery.destination, Delivery.provider_message_id).where(Delivery.campaign_id == campaign)
+            ).all()
+        )
+    assert kept.pop("+61491570003") is None
+    assert kept == {number: f"SM {number}" for number in kept}
+    assert several.statuses(campaign)["+61491570003"] == "failed"
