@@ -30,13 +30,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.selectable import HasPrefixes
 from sqlalchemy.types import TypeDecorator
 
 from notifier.kit.errors import Invalid, NotifierError
-from notifier.kit.lifelines import LOST_AFTER_S, has_said_goodbye, ours, tell_server
+from notifier.kit.lifelines import LOST_AFTER_S, ours, see_whether_it_lives, tell_server
 from notifier.kit.turns import Rank, Turns
 from notifier.kit.write_lock import begin_writing
 
@@ -46,7 +46,6 @@ Statement = TypeVar("Statement", bound=HasPrefixes)
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 
 SQLITE_BUSY_TIMEOUT_S = 30.0
-
 # Where one person has just come, others are likely to come in the next seconds.
 _ABOUT_S = 5.0
 
@@ -119,10 +118,7 @@ class Database:
 
     @property
     def people_are_about(self) -> bool:
-        """Whether a person has just come who waits while others write: they had better write in small steps.
-
-        Never on PostgreSQL, where writers do not wait for each other.
-        """
+        """Whether a person came in the last seconds, who waits while others write; never so on PostgreSQL."""
         return self._turns is not None and self._turns.person_came_within(_ABOUT_S)
 
     @contextmanager
@@ -222,12 +218,7 @@ def _postgresql_engine(url: URL, lost_after_s: float) -> Engine:
     given = ours(url, lost_after_s)
     engine = create_engine(url, connect_args=given, pool_size=10, max_overflow=10, **_OPTIONS)
     event.listen(engine, "connect", lambda connection, _record: tell_server(connection, lost_after_s))
-
-    @event.listens_for(engine, "checkout")
-    def _look(connection: psycopg.Connection[Any], _record: object, _proxy: object) -> None:
-        if has_said_goodbye(connection):
-            raise DisconnectionError("the server has ended this connection")
-
+    event.listen(engine, "checkout", see_whether_it_lives)
     return engine
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import URL
+from sqlalchemy.exc import DisconnectionError
 
 # After so long without a sign of life a connection is given up, by both sides.
 LOST_AFTER_S = 30.0
@@ -53,14 +54,15 @@ def tell_server(connection: psycopg.Connection[Any], lost_after_s: float) -> Non
     connection.autocommit = False
 
 
-def has_said_goodbye(connection: psycopg.Connection[Any]) -> bool:
-    """Whether the server has ended an idle connection: there is something to read where nothing was asked for.
+def see_whether_it_lives(connection: psycopg.Connection[Any], *_: object) -> None:
+    """Raise DisconnectionError if the server has ended an idle connection: there is something to read on it.
 
     It costs no way to the server and back, which asking would before every transaction, for people as well.
     """
     waiting = select.poll()
     waiting.register(connection, select.POLLIN)
-    return bool(waiting.poll(0))
+    if waiting.poll(0):
+        raise DisconnectionError("the server has ended this connection")
 
 
 def _keepalive(lost_after_s: float) -> tuple[int, int]:

@@ -6,10 +6,11 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from notifier import migrations
 from notifier.kit.db import Base, Database
+from notifier.tracking.models import PendingEvent
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -54,11 +55,29 @@ def test_the_migrations_can_be_undone(empty: Database) -> None:
     assert set(inspect(empty.engine).get_table_names()) <= {"alembic_version"}
 
 
-def test_an_address_with_a_choice_outlives_the_change_of_its_table(empty: Database) -> None:
+def _upgrade_to(database: Database, revision: str) -> None:
     config = migrations.config()
-    with empty.changing() as connection:
+    with database.changing() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0009")
+        command.upgrade(config, revision)
+
+
+def test_what_is_pending_is_still_about_the_same_delivery_or_address(empty: Database) -> None:
+    _upgrade_to(empty, "0013")
+    row = "INSERT INTO pending_events (provider, kind, delivery_id, destination, occurred_at, received_at) VALUES "
+    moments = "'2026-11-23 09:00:00', '2026-11-23 09:00:00'"
+    with empty.transaction() as session:
+        session.execute(text(f"{row} ('sendgrid', 'delivered', 7, NULL, {moments})"))
+        session.execute(text(f"{row} ('sendgrid', 'hard_bounced', NULL, 'maria@example.org', {moments})"))
+    migrations.upgrade(empty)
+    with empty.reading() as session:
+        waiting = select(PendingEvent.delivery_ids, PendingEvent.destination, PendingEvent.number)
+        found = session.execute(waiting.order_by(PendingEvent.id)).all()
+    assert [tuple(row) for row in found] == [([7], None, 1), (None, "maria@example.org", 1)]
+
+
+def test_an_address_with_a_choice_outlives_the_change_of_its_table(empty: Database) -> None:
+    _upgrade_to(empty, "0009")
     moment = "2026-11-23 09:00:00.000000+00:00" if not empty.is_sqlite else "2026-11-23 09:00:00.000000"
     key = "'\\x01'::bytea" if not empty.is_sqlite else "x'01'"
     with empty.transaction() as session:
