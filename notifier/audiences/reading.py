@@ -15,7 +15,7 @@ from notifier.audiences import families, oneroster
 from notifier.audiences.archives import open_archive
 from notifier.audiences.columns import Column, check_mapping, has_all, is_usable, recognise
 from notifier.audiences.plain_text import Progress, csv_rows, encoding_of
-from notifier.audiences.workbooks import sheets_of
+from notifier.audiences.workbooks import refuse_far_cells, sheets_of
 from notifier.kit.errors import Invalid
 
 MAX_COLUMNS = 150
@@ -134,6 +134,7 @@ def open_sheet(
                 rows = oneroster.guardians(path, archive, school)
                 yield Sheet(oneroster.HEADER, places, rows, None, Progress())
             else:
+                refuse_far_cells(path, archive)
                 yield _workbook(path, wanted)
     else:
         progress = Progress()

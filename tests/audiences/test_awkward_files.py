@@ -2,6 +2,7 @@
 
 import os
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import orjson
@@ -237,6 +238,34 @@ def test_what_is_not_a_table_is_refused_in_a_sentence(tmp_path: Path, name: str,
 def _written(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
+
+
+def rewritten(path: Path, member: str, before: str, after: str) -> Path:
+    """Return a copy of a workbook with something else in one of its files."""
+    made = path.with_name(f"other-{path.name}")
+    with zipfile.ZipFile(path) as origin, zipfile.ZipFile(made, "w") as copied:
+        for name in origin.namelist():
+            text = origin.read(name).decode()
+            copied.writestr(name, text.replace(before, after) if name == member else text)
+    return made
+
+
+def test_a_cell_in_the_far_corner_is_refused_before_memory_is_asked_for_it(tmp_path: Path) -> None:
+    path = xlsx(tmp_path / "list.xlsx", [["email"], ["maria@example.org"]])
+    far = '<row r="1048576"><c r="XFD1048576" t="inlineStr"><is><t>x</t></is></c></row></sheetData>'
+    made = rewritten(path, "xl/worksheets/sheet1.xml", "</sheetData>", far)
+    with pytest.raises(Invalid, match=r"row 1048576, column 16384"), open_sheet(made):
+        pass
+    empty = '<row r="1048576"><c r="XFD1048576" s="1"/></row></sheetData>'
+    with open_sheet(rewritten(path, "xl/worksheets/sheet1.xml", "</sheetData>", empty)) as sheet:
+        assert [cells for _, cells in sheet.rows] == [["maria@example.org"]]
+
+
+def test_a_hidden_sheet_is_passed_over(tmp_path: Path) -> None:
+    path = xlsx(tmp_path / "list.xlsx", [["email"], ["old@example.org"]], [["email"], ["new@example.org"]])
+    hidden = rewritten(path, "xl/workbook.xml", 'name="Sheet1"', 'name="Sheet1" state="hidden"')
+    with open_sheet(hidden) as sheet:
+        assert [cells for _, cells in sheet.rows] == [["new@example.org"]]
 
 
 def test_an_empty_workbook_is_refused(tmp_path: Path) -> None:

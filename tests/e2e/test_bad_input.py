@@ -216,4 +216,4 @@ def test_a_file_of_the_installation_that_cannot_be_read_is_named(
         shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / name).write_bytes(content)
     with chdir(tmp_path):
-        assert Path(name).stem in desk.run("doctor", expect=1)
+        assert Path(name).stem in desk.run("doctor", expect=1).replace(" ", ""), "the screen may break a long path"
