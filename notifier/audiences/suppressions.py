@@ -66,7 +66,7 @@ def suppress_many(
         row for row in found if row.reason is None or _STRENGTH[reason] > _STRENGTH[SuppressionReason(row.reason)]
     ]
     moment = moment_writer(session.get_bind().dialect.name)(now)
-    new = [(row.key, row.channel, reason.value, source, moment) for row in changing if row.reason is None]
+    new = [(row.key, row.channel, reason.value, source, None, moment) for row in changing if row.reason is None]
     insert_new_rows(session, Suppression, _SUPPRESSION, new, key=("address_key",))
     stronger = [row.key for row in changing if row.reason is not None]
     if stronger:

@@ -46,17 +46,17 @@ def serve(host: HostOption = None, port: PortOption = None) -> None:
 
 def schedule() -> None:
     """Run the scheduler: due waves, dead workers, provider events. Several may run at once."""
-    os.nice(_GIVING_WAY)
     with house() as opened:
         _check(opened)
+        os.nice(_GIVING_WAY)
         uvloop.run(_run(opened, web=None, ticking=True, working=False))
 
 
 def work() -> None:
     """Run a worker that sends. Several may run at once; SIGTERM lets it finish what is in flight."""
-    os.nice(_GIVING_WAY)
     with house() as opened:
         _check(opened)
+        os.nice(_GIVING_WAY)
         uvloop.run(_run(opened, web=None, ticking=False, working=True))
 
 
