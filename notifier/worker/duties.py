@@ -29,8 +29,8 @@ from notifier.worker.engine import Engine
 
 log = structlog.get_logger("notifier.scheduler")
 
-# How many provider events are applied in one transaction.
-EVENTS_AT_ONCE = 3_000
+# How many provider events are applied in one transaction, and how many while people come.
+EVENTS_AT_ONCE, _APPLIED_BESIDE_PEOPLE = 3_000, 1_000
 # How many batches are counted, and addresses planned, in one transaction while people come, who on SQLite wait for its
 # end; and how many batches otherwise.
 _COUNTED_BESIDE_PEOPLE, _COUNTED_AT_ONCE = 3, 20
@@ -92,14 +92,13 @@ def apply_events(engine: Engine) -> int:
             return 0
     applied = 0
     while True:
+        limit = _APPLIED_BESIDE_PEOPLE if engine.database.people_are_about else EVENTS_AT_ONCE
         with engine.database.repeatable_transaction() as session:
-            some = apply.apply_pending(
-                session, address_secret=engine.address_secret, now=engine.clock(), limit=EVENTS_AT_ONCE
-            )
+            some = apply.apply_pending(session, address_secret=engine.address_secret, now=engine.clock(), limit=limit)
         applied += some
         # A portion costs a fixed price beside what its events cost, so what has just come waits for the next tick. A
         # full one lacks less than one more line of events would have brought.
-        if some <= EVENTS_AT_ONCE - inbox.TOGETHER:
+        if some <= limit - inbox.TOGETHER:
             return applied
 
 
