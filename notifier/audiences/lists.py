@@ -58,7 +58,10 @@ class NewList:
 def create_list(session: Session, new: NewList, *, actor: str, now: datetime) -> ContactList:
     """Make a contact list. Raises Conflict if the code is taken, Invalid if it is no code."""
     if not _CODE.fullmatch(new.code):
-        raise Invalid(f"{new.code!r} cannot be a list's code; use small letters, digits and hyphens (northcote-high)")
+        raise Invalid(
+            f"{new.code!r} cannot be a list's code; use 2 to 80 small letters, digits and hyphens between them "
+            "(northcote-high)"
+        )
     if session.scalar(select(ContactList.id).where(ContactList.code == new.code)) is not None:
         raise Conflict(f"There is already a contact list {new.code!r}; import into it, or choose another code")
     made = ContactList(
