@@ -15,7 +15,7 @@ from notifier.campaigns.lifecycle import CampaignStatus
 from notifier.campaigns.models import Campaign
 from notifier.delivery.models import Attempt, Delivery, Wave
 from notifier.delivery.status import DeliveryStatus
-from notifier.kit.db import DatabaseUnavailable
+from notifier.kit.reachable import DatabaseUnavailable
 from notifier.vocabulary import ChannelPolicy
 
 PATIENCE_S = 600.0

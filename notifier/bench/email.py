@@ -25,7 +25,7 @@ from notifier.delivery.models import Batch, Delivery
 from notifier.delivery.status import DeliveryStatus
 from notifier.kit.errors import Conflict
 from notifier.vocabulary import Channel, ChannelPolicy
-from notifier.worker import duties
+from notifier.worker import planning
 from notifier.worker.loop import Worker
 
 _LOOK_EVERY_S = 0.05
@@ -92,7 +92,7 @@ def plan(environment: Mapping[str, str]) -> Spent:
         engine = opened.engine
         engine.press()
         with Meter() as meter:
-            duties.plan_due(engine)
+            planning.plan_due(engine)
         return meter.spent
 
 

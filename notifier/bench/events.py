@@ -34,7 +34,7 @@ from notifier.kit.errors import Conflict
 from notifier.kit.tokens import Purpose
 from notifier.tracking.models import PendingEvent
 from notifier.vocabulary import Channel, ChannelPolicy
-from notifier.worker import duties
+from notifier.worker import planning
 
 PATIENCE_S = 120.0
 CLICKS, MOST_CLICKS, MOST_S = 100, 2_000, 30.0
@@ -80,7 +80,7 @@ def _on(kind: Kind, shop: Workshop, recipients: int) -> list[Figure]:
 def _sent_campaign(opened: House) -> None:
     """Plan a campaign and mark all of it as handed over, so that there is something to report about."""
     approved_campaign(opened, ChannelPolicy.BOTH)
-    duties.plan_due(opened.engine)
+    planning.plan_due(opened.engine)
     with opened.database.transaction() as session:
         session.execute(
             update(Delivery)

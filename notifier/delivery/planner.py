@@ -2,19 +2,19 @@
 
 A wave is planned channel by channel and slice by slice, each slice in a transaction of its own, so that other writers
 never wait long and a crash loses at most one slice, which is then simply planned again. Within a slice everything is
-set-based: the audience's SELECT fills a temporary table once; its few (language, region) pairs are resolved to
-variants; one INSERT … SELECT writes the deliveries and numbers their batches. Whoever may not be written to gets a row
-too, with the reason.
+set-based: the audience's SELECT fills a temporary table once (`gathering`); its few (language, region) pairs are
+resolved to variants; one INSERT … SELECT writes the deliveries and numbers their batches. Whoever may not be written to
+gets a row too, with the reason.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -22,7 +22,6 @@ from sqlalchemy import (
     Insert,
     Integer,
     MetaData,
-    Select,
     String,
     Table,
     and_,
@@ -36,18 +35,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from notifier.audiences import segments, slices
 from notifier.audiences.segments import Audience
 from notifier.campaigns.models import Campaign
-from notifier.delivery import slice_table
 from notifier.delivery.filling import Filled, Unfilled, fill
+from notifier.delivery.gathering import Gathered, Wanted
 from notifier.delivery.models import Delivery, Wave
 from notifier.delivery.slice_table import Alike, planned_slice
 from notifier.delivery.status import DeliveryStatus
 from notifier.delivery.variants import Pair, Press, resolve, routes
 from notifier.delivery.waves import WaveStatus
 from notifier.kit.bulk import empty
-from notifier.kit.db import UtcDateTime, perform
+from notifier.kit.db import perform
 from notifier.vocabulary import Channel, ChannelPolicy, HoldBackReason
 
 # Where the deliveries of each (language, region) of the slice go; the same words as in `filling.Seats`.
@@ -64,9 +62,6 @@ _seating = Table(
     # A row that is only deleted goes on standing in the way there.
     postgresql_on_commit="DELETE ROWS",
 )
-
-# What a question leaves open.
-_LATEST, _AFTER, _THROUGH = "latest", "after_address", "through_address"
 
 _QUEUED = DeliveryStatus.QUEUED.value
 _HELD_BACK = DeliveryStatus.HELD_BACK.value
@@ -107,80 +102,57 @@ class Planned:
     finished: bool
 
 
+def next_slice(wave: Wave, campaign: Campaign, audience: Audience, settings: PlanSettings) -> Wanted:
+    """Return the next slice of a wave."""
+    policy = ChannelPolicy(campaign.channels)
+    return Wanted(
+        wave_id=wave.id,
+        campaign_id=campaign.id,
+        occurrence=wave.occurrence,
+        scope=orjson.dumps(wave.scope, option=orjson.OPT_SORT_KEYS),
+        due_at=wave.due_at,
+        expires_at=campaign.expires_at,
+        audience=audience,
+        topic=campaign.topic,
+        policy=policy,
+        channel=Channel(wave.channel) if wave.channel else policy.channels[0],
+        after=wave.planned_through if wave.channel else 0,
+        size=settings.slice_addresses,
+    )
+
+
 def plan_slice(
     session: Session,
     wave: Wave,
     campaign: Campaign,
-    audience: Audience,
+    gathered: Gathered,
     *,
     press: Press,
     settings: PlanSettings,
     unfilled: Mapping[int, Unfilled],
     now: datetime,
 ) -> Planned:
-    """Plan the next slice of a wave; the last one marks the wave as planned.
+    """Plan the slice of a wave that was gathered; the last one marks the wave as planned.
 
     `unfilled` is what the slice before left unfilled, by variant; without it new batches are begun.
     """
-    policy = ChannelPolicy(campaign.channels)
-    channels = policy.channels
-    channel = Channel(wave.channel) if wave.channel else channels[0]
-    list_ids = segments.lists_of(session, audience)
-    after = (wave.planned_through if wave.channel else 0) or slices.span(session, audience, channel, list_ids).after
-    room = _room(session, wave, channel)
-    through = slices.slice_end(session, channel, after, settings.slice_addresses) if room != 0 else None
-    if through is None:
-        following = dict(pairwise(channels)).get(channel)
-        _mark(
-            session, wave, channel=following or channel, through=0 if following else after, finished=following is None
-        )
-        return Planned(channel, 0, {}, finished=following is None)
-    # Whose pause ends in time is planned like everybody else, and waits for its end in a later batch.
-    latest = settings.latest(campaign.expires_at, max(now, wave.due_at))
-    members = _members(audience, channel, policy, tuple(list_ids), campaign.topic)
-    bounds = {_LATEST: latest, _AFTER: after, _THROUGH: through}
-    slice_table.fill(session, wave, channel, members, room, bounds)
-    found = slice_table.alike(session)
+    channel, found = gathered.wanted.channel, gathered.found
+    if gathered.through is None:
+        return _end_channel(session, wave, gathered.wanted)
     resolve(session, campaign, channel, [one.pair for one in found], press=press, now=now)
     left = _write(session, wave, campaign, channel, found, settings.batch_size(channel), unfilled)
     planned = sum(one.everybody for one in found)
     empty(session, planned_slice)
-    if not found:
-        # Nobody was here, so where is the next one? A small audience is not looked for among everybody.
-        through = slices.span(session, audience, channel, list_ids, after=through).after
-    _mark(session, wave, channel=channel, through=through, planned=planned)
+    _mark(session, wave, channel=channel, through=gathered.through, planned=planned)
     return Planned(channel, planned, left, finished=False)
 
 
-# Putting the question together takes longer than answering it for a few thousand addresses, and every slice asks it.
-@lru_cache(maxsize=32)
-def _members(
-    audience: Audience, channel: Channel, policy: ChannelPolicy, list_ids: tuple[int, ...], topic: str
-) -> Select[Any]:
-    """Return the SELECT of an audience's addresses; which slice of them is asked for with the question."""
-    choose = partial(segments.members, audience, channel)
-    if channel is Channel.SMS and policy is ChannelPolicy.EMAIL_THEN_SMS:
-        choose = partial(segments.members_not_reached_by_email, audience)
-    return choose(
-        list_ids=list_ids,
-        topic=topic,
-        now=bindparam(_LATEST, type_=UtcDateTime()),
-        after=bindparam(_AFTER, type_=BigInteger()),
-        through=bindparam(_THROUGH, type_=BigInteger()),
-    )
-
-
-def _room(session: Session, wave: Wave, channel: Channel) -> int | None:
-    """Return how many more deliveries of a channel a wave for the `first` so many may have, None for any other wave."""
-    if "first" not in wave.scope:
-        return None
-    planned = select(func.count()).where(
-        Delivery.campaign_id == wave.campaign_id,
-        Delivery.occurrence == wave.occurrence,
-        Delivery.channel == channel,
-        Delivery.wave_id == wave.id,
-    )
-    return max(0, int(wave.scope["first"]) - (session.scalar(planned) or 0))
+def _end_channel(session: Session, wave: Wave, done: Wanted) -> Planned:
+    """Go on with the next channel, or close the wave after its last."""
+    following = dict(pairwise(done.policy.channels)).get(done.channel)
+    through = 0 if following else done.after
+    _mark(session, wave, channel=following or done.channel, through=through, finished=following is None)
+    return Planned(done.channel, 0, {}, finished=following is None)
 
 
 def _write(

@@ -70,18 +70,28 @@ class Alike:
 
 
 def fill(
-    session: Session, wave: Wave, channel: Channel, members: Select[Any], room: int | None, bounds: Mapping[str, Any]
+    session: Session,
+    members: Select[Any],
+    bounds: Mapping[str, Any],
+    *,
+    channel: Channel,
+    wave_id: int,
+    campaign_id: int,
+    occurrence: int,
+    scope: bytes,
+    room: int | None,
 ) -> None:
     """Fill the table with a slice, leaving out whom an earlier wave of this round has already planned.
 
-    `bounds` are the values that `members` leaves open, `room` the most rows there may be (None: any number).
+    `bounds` are the values that `members` leaves open, `scope` is that of the wave, as JSON with its keys in order, and
+    `room` the most rows there may be (None: any number).
     """
     empty(session, planned_slice)
-    earlier = {_CAMPAIGN: wave.campaign_id, _OCCURRENCE: wave.occurrence} if _is_later_wave(session, wave) else {}
+    round_ = {_CAMPAIGN: campaign_id, _OCCURRENCE: occurrence}
+    later = perform(session, _OTHER_WAVE, **round_, the_wave=wave_id).first() is not None
     limit = {} if room is None else {_ROOM: room}
-    scope = orjson.dumps(wave.scope, option=orjson.OPT_SORT_KEYS)
-    statement = _filling(members, channel, scope, later=bool(earlier), limited=bool(limit))
-    perform(session, statement, **bounds, **earlier, **limit)
+    statement = _filling(members, channel, scope, later=later, limited=bool(limit))
+    perform(session, statement, **bounds, **(round_ if later else {}), **limit)
 
 
 # Put together once for a wave; every slice asks it.
@@ -119,11 +129,6 @@ def _within(scope: Mapping[str, Any], chosen: Subquery) -> list[ColumnElement[bo
     return conditions
 
 
-def _is_later_wave(session: Session, wave: Wave) -> bool:
-    earlier = {"the_campaign": wave.campaign_id, "the_occurrence": wave.occurrence, "the_wave": wave.id}
-    return perform(session, _OTHER_WAVE, **earlier).first() is not None
-
-
 def alike(session: Session) -> list[Alike]:
     """Return what stands next to each other in the slice."""
     return [Alike((wanted, region), *numbers) for wanted, region, *numbers in plain_rows(session, _GROUPS)]
@@ -136,8 +141,8 @@ _GROUPS = select(*_group, func.min(planned_slice.c.place), func.count(), _free).
 _OTHER_WAVE = (
     select(Wave.id)
     .where(
-        Wave.campaign_id == bindparam("the_campaign"),
-        Wave.occurrence == bindparam("the_occurrence"),
+        Wave.campaign_id == bindparam(_CAMPAIGN),
+        Wave.occurrence == bindparam(_OCCURRENCE),
         Wave.id != bindparam("the_wave"),
     )
     .limit(1)

@@ -4,7 +4,6 @@ Rooms take a `Session` first and never commit. `transaction()` is opened in web,
 differ here and in `delivery/queue.py`, nowhere else.
 """
 
-import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,13 +29,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.selectable import HasPrefixes
 from sqlalchemy.types import TypeDecorator
 
-from notifier.kit.errors import Invalid, NotifierError
+from notifier.kit.errors import Invalid
 from notifier.kit.lifelines import LOST_AFTER_S, ours, see_whether_it_lives, tell_server
+from notifier.kit.reachable import reachable
 from notifier.kit.turns import Rank, Turns
 from notifier.kit.write_lock import begin_writing
 
@@ -99,10 +99,6 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime()}  # noqa: RUF012 - the name and form SQLAlchemy asks for
 
 
-class DatabaseUnavailable(NotifierError):
-    """The database named in the settings cannot be reached, or not be used as it is."""
-
-
 class Database:
     """An engine and the two ways to use it."""
 
@@ -140,16 +136,20 @@ class Database:
         Nobody waits for the disk at its end. Whatever is committed after it, and waits, takes it along.
         """
         with self._transaction(Rank.ORDINARY, sqlite_synchronous="NORMAL") as session:
-            if not self.is_sqlite:
-                session.connection().exec_driver_sql("SET LOCAL synchronous_commit TO off")
+            self.need_not_last(session)
             yield session
+
+    def need_not_last(self, session: Session) -> None:
+        """Let the commit of this transaction on PostgreSQL wait for no disk; SQLite is told at its beginning."""
+        if not self.is_sqlite:
+            session.connection().exec_driver_sql("SET LOCAL synchronous_commit TO off")
 
     @contextmanager
     def _transaction(self, rank: Rank, **options: str) -> Iterator[Session]:
         engine = self.engine.execution_options(**options) if options else self.engine
         with (
-            self._my_turn(rank),
-            _reachable(engine),
+            self.turn(rank),
+            reachable(engine),
             Session(engine, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -162,11 +162,12 @@ class Database:
         On SQLite it takes no write lock, so that readers never wait for a writer.
         """
         engine = self.engine.execution_options(sqlite_begin="BEGIN")
-        with _reachable(engine), Session(engine, expire_on_commit=False) as session:
+        with reachable(engine), Session(engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
-    def _my_turn(self, rank: Rank) -> Iterator[None]:
+    def turn(self, rank: Rank = Rank.ORDINARY) -> Iterator[None]:
+        """Wait for the turn to write among the threads of this process; on PostgreSQL nobody waits."""
         # Whoever waits longer than SQLite would goes on, and hears from SQLite what is wrong.
         taken = self._turns is not None and self._turns.take(rank, SQLITE_BUSY_TIMEOUT_S)
         try:
@@ -178,7 +179,7 @@ class Database:
     @contextmanager
     def changing(self) -> Iterator[Connection]:
         """Open a connection for migrations, which change tables; committed at the end."""
-        with _reachable(self.engine), self.engine.begin() as connection:
+        with reachable(self.engine), self.engine.begin() as connection:
             if not self.is_sqlite:
                 # SQLite lets in one writer at a time; here the second of two must wait to see what the first has done.
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
@@ -348,43 +349,3 @@ def give_room(session: Session) -> None:
 
 
 _ROOM_MB = 64
-
-
-@contextmanager
-def _reachable(engine: Engine) -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as wrong:
-        said = str(wrong.orig).strip().partition("\n")[0]
-        trouble = next((trouble for sign, trouble in _TROUBLES if sign.search(said)), None)
-        if wrong.connection_invalidated:
-            trouble = trouble or _UNREACHABLE
-        if trouble is None:
-            raise
-        url = engine.url.render_as_string(hide_password=True)
-        raise DatabaseUnavailable(f"The database {url} {trouble.format(said=said)}") from wrong
-
-
-_UNREACHABLE = "cannot be reached: {said}. Check NOTIFIER_DATABASE_URL, or run `notifier init`."
-
-# What the two databases say when the place is wrong and not the statement, and what can be done about it.
-_TROUBLES = (
-    (re.compile("connect|open database"), _UNREACHABLE),
-    (
-        re.compile(r"no such (table|column)|(relation|column) .* does not exist"),
-        "does not fit this program: {said}. Run `notifier init`, which makes it or brings it up to date.",
-    ),
-    (
-        re.compile("readonly database|read-only transaction"),
-        "cannot be written to: {said}. Give the user who runs Notifier the right to write it.",
-    ),
-    (
-        re.compile("database is locked"),
-        "is in use by another program, which did not let go of it in time. Try again when that one has ended.",
-    ),
-    (
-        re.compile("not a database|malformed"),
-        "cannot be read: {said}. Bring it back from its backup, or name another with NOTIFIER_DATABASE_URL.",
-    ),
-    (re.compile("is full|No space left"), "has no room left: {said}. Make room on its disk and try again."),
-)

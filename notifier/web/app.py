@@ -18,8 +18,8 @@ from starlette.status import (
     HTTP_503_SERVICE_UNAVAILABLE,
 )
 
-from notifier.kit.db import DatabaseUnavailable
 from notifier.kit.errors import Invalid, NotFound
+from notifier.kit.reachable import DatabaseUnavailable
 from notifier.tracking.allowances import TooOften
 from notifier.web.health import health_routes
 from notifier.web.intake import Busy, Intake

@@ -6,7 +6,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.status import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 
-from notifier.kit.db import DatabaseUnavailable
+from notifier.kit.reachable import DatabaseUnavailable
 from notifier.providers.base import SettledBy
 from notifier.reports.state import DoubtLine, held_campaigns, silent_providers, state_at
 from notifier.web.intake import Intake

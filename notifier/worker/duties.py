@@ -4,25 +4,9 @@ Every duty may run in several processes at once: rows are locked or changed by c
 back.
 """
 
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import replace
-from datetime import datetime, timedelta
-
 import structlog
-from sqlalchemy.orm import Session
 
-from notifier.audiences.segments import Audience
-from notifier.campaigns import lifecycle
-from notifier.campaigns.approval import fingerprint
-from notifier.campaigns.lifecycle import CampaignStatus
-from notifier.campaigns.models import Campaign
-from notifier.delivery import calls, canary, control, counts, guards, planner, queue, waves
-from notifier.delivery.filling import Unfilled
-from notifier.delivery.models import Wave
-from notifier.delivery.planner import Planned, PlanSettings
-from notifier.delivery.variants import Drafts, NotRendered, Press
-from notifier.kit.errors import NotifierError
+from notifier.delivery import calls, canary, control, counts, guards, queue
 from notifier.tracking import apply, inbox, retention
 from notifier.worker import recurrence
 from notifier.worker.engine import Engine
@@ -31,52 +15,8 @@ log = structlog.get_logger("notifier.scheduler")
 
 # How many provider events are applied in one transaction, and how many while people come.
 EVENTS_AT_ONCE, _APPLIED_BESIDE_PEOPLE = 3_000, 1_000
-# How many batches are counted, and addresses planned, in one transaction while people come, who on SQLite wait for its
-# end; and how many batches otherwise.
+# How many batches are counted in one transaction while people come, who on SQLite wait for its end, and otherwise.
 _COUNTED_BESIDE_PEOPLE, _COUNTED_AT_ONCE = 3, 20
-_PLANNED_BESIDE_PEOPLE = 1_000
-# How long what a campaign is made from is believed to be what was approved.
-_LOOK_AGAIN = timedelta(seconds=1)
-
-
-def plan_due(engine: Engine) -> int:
-    """Plan every due wave, the most urgent first, slice by slice; return how many deliveries were written."""
-    planned = 0
-    drafts = Drafts()
-    approved = _Approved(engine, drafts)
-    unfilled: dict[int, Mapping[int, Unfilled]] = {}
-    grace = timedelta(seconds=engine.planning.grace_s)
-    with engine.database.transaction() as session:
-        waves.hold_missed(session, now=engine.clock(), grace=grace)
-    while _look_ahead(engine, approved):
-        try:
-            with engine.database.transaction() as session:
-                wave = waves.next_due(session, now=engine.clock())
-                if wave is None:
-                    return planned
-                done = _plan_slice(session, wave, engine, approved, unfilled.get(wave.id, {}))
-        except NotRendered:
-            drafts.render()
-            continue
-        # What a slice left unfilled is known once it is committed.
-        planned += done.deliveries if done else 0
-        unfilled[wave.id] = done.unfilled if done else {}
-    return planned
-
-
-def _look_ahead(engine: Engine, approved: "_Approved") -> bool:
-    """Whether anything is due; what it is made from is read and held against its approval before anybody writes."""
-    if approved.is_fresh():
-        return True
-    with engine.database.reading() as session:
-        wave = waves.next_due(session, now=engine.clock())
-        if wave is None:
-            return False
-        campaign = lifecycle.find(session, wave.campaign_id)
-    # What is wrong with it is said by the slice, which can hold the campaign.
-    with suppress(NotifierError):
-        approved.of(campaign)
-    return True
 
 
 def take_over(engine: Engine) -> int:
@@ -142,79 +82,6 @@ def forget(engine: Engine) -> int:
         forgotten += some
         if some == 0:
             return forgotten
-
-
-class _Approved:
-    """What campaigns are planned from, held against their approval: at once, and again after a second.
-
-    A slice takes less time than looking at every file. In between the words are those that were found to be approved.
-    """
-
-    def __init__(self, engine: Engine, drafts: Drafts | None = None) -> None:
-        self._engine = engine
-        self._drafts = drafts
-        self._seen: dict[int, tuple[datetime, Press, Audience]] = {}
-
-    def is_fresh(self) -> bool:
-        """Whether the latest look was a moment ago, so that the next slice need not look."""
-        latest = max((when for when, _, _ in self._seen.values()), default=None)
-        return latest is not None and self._engine.clock() - latest < _LOOK_AGAIN / 2
-
-    def of(self, campaign: Campaign) -> tuple[Press, Audience]:
-        """Return what a campaign is made from, and for whom. Raises NotWhatWasApproved."""
-        now, seen = self._engine.clock(), self._seen.get(campaign.id)
-        if seen is None or now - seen[0] >= _LOOK_AGAIN:
-            press = replace(self._engine.press(), drafts=self._drafts)
-            seen = now, press, press.papers.audience(campaign.audience)
-            _check_approval(campaign, press, self._engine)
-            self._seen[campaign.id] = seen
-        return seen[1], seen[2]
-
-
-def _plan_slice(
-    session: Session, wave: Wave, engine: Engine, approved: _Approved, unfilled: Mapping[int, Unfilled]
-) -> Planned | None:
-    """Plan one slice; whatever is wrong with it holds the campaign and says so."""
-    campaign = lifecycle.find(session, wave.campaign_id)
-    try:
-        with session.begin_nested():
-            press, audience = approved.of(campaign)
-            if campaign.status == CampaignStatus.APPROVED:
-                campaign = lifecycle.start(session, campaign.id, now=engine.clock())
-            return planner.plan_slice(
-                session,
-                wave,
-                campaign,
-                audience,
-                press=press,
-                settings=planning_now(engine),
-                unfilled=unfilled,
-                now=engine.clock(),
-            )
-    except NotifierError as wrong:
-        log.warning("wave.held", campaign=campaign.id, wave=wave.id)
-        control.hold(session, campaign.id, reason=str(wrong), now=engine.clock())
-        return None
-
-
-def planning_now(engine: Engine) -> PlanSettings:
-    """Return how the next slice is planned: a smaller one while people wait for its end."""
-    settings = engine.planning
-    if not engine.database.people_are_about:
-        return settings
-    return replace(settings, slice_addresses=min(settings.slice_addresses, _PLANNED_BESIDE_PEOPLE))
-
-
-class NotWhatWasApproved(NotifierError):
-    """Words, numbers, audience or schedule are no longer what a second person approved."""
-
-
-def _check_approval(campaign: Campaign, press: Press, engine: Engine) -> None:
-    if fingerprint(campaign, press.papers, today=engine.clock().date()) != campaign.approved_hash:
-        raise NotWhatWasApproved(
-            "What would be sent is not what was approved: the words, the contacts, the audience or the schedule have "
-            f"changed. Cancel campaign {campaign.id}, and draft and approve it again."
-        )
 
 
 def _limits(engine: Engine) -> canary.Limits:

@@ -19,7 +19,7 @@ from notifier.delivery import answers, control, later, pacing, queue, sender
 from notifier.delivery.queue import LeaseLost
 from notifier.delivery.sender import Group, Job
 from notifier.delivery.waves import URGENT
-from notifier.kit.db import DatabaseUnavailable
+from notifier.kit.reachable import DatabaseUnavailable
 from notifier.providers.base import Ambiguous, Provider, ProviderError, Receipt, Temporary
 from notifier.vocabulary import Channel
 from notifier.worker.circuit import Switch

@@ -9,7 +9,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from notifier.worker import doubts, duties, erasures, recurrence
+from notifier.worker import doubts, duties, erasures, planning, recurrence
 from notifier.worker.engine import Engine
 
 log = structlog.get_logger("notifier.scheduler")
@@ -19,7 +19,7 @@ def duties_of(engine: Engine) -> dict[str, tuple[Callable[[Engine], object], flo
     """Return every duty by name, with its interval in seconds. A new duty is one line here."""
     ticks = engine.ticks
     return {
-        "plan due waves": (duties.plan_due, ticks.plan_s),
+        "plan due waves": (planning.plan_due, ticks.plan_s),
         "take over from dead workers": (duties.take_over, ticks.take_over_s),
         "apply provider events": (duties.apply_events, ticks.apply_s),
         "finish campaigns": (duties.finish, ticks.finish_s),

@@ -34,7 +34,7 @@ from notifier.kit.tokens import Keyring, Purpose
 from notifier.providers.base import Event, ProviderError, Receipt, SettledBy, WebhookRequest
 from notifier.tracking import inbox
 from notifier.vocabulary import Channel, ChannelPolicy, Envelope, EventKind, Message
-from notifier.worker import duties
+from notifier.worker import duties, planning
 from notifier.worker.engine import Engine, WorkerSettings
 from notifier.worker.loop import Worker
 from tests.factories import SECRET, Person, make_campaign, make_list, make_people, make_user
@@ -194,7 +194,7 @@ class World:
 
     def plan(self) -> int:
         """Do the scheduler's planning once."""
-        return duties.plan_due(self.engine)
+        return planning.plan_due(self.engine)
 
     def work(self) -> None:
         """Let a worker do everything that is due."""

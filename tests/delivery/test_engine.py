@@ -16,7 +16,7 @@ from notifier.delivery.models import Attempt, Batch, Delivery, Variant
 from notifier.kit.tokens import Keyring, Purpose
 from notifier.providers.base import AccountTrouble, Ambiguous, Permanent, Receipt, Temporary
 from notifier.vocabulary import Channel, ChannelPolicy, Envelope, SuppressionReason
-from notifier.worker import duties
+from notifier.worker import duties, planning
 from notifier.worker.clocks import Clocks
 from notifier.worker.engine import Engine
 from tests.delivery.conftest import World
@@ -79,7 +79,7 @@ def test_planning_again_after_a_crash_between_slices_misses_nobody_and_repeats_n
     with world.database.transaction() as session:
         wave = waves.next_due(session, now=world.clock())
         assert wave is not None
-        duties._plan_slice(session, wave, world.engine, duties._Approved(world.engine), {})
+        planning.plan_slice(session, wave, world.engine, planning.Approved(world.engine), {})
     assert len(world.statuses(campaign)) == 3
     world.plan()
     assert len(world.statuses(campaign)) == 10

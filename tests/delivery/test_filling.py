@@ -10,7 +10,7 @@ from notifier.delivery.filling import Unfilled
 from notifier.delivery.models import Batch, Delivery
 from notifier.delivery.planner import Planned, PlanSettings
 from notifier.vocabulary import Channel
-from notifier.worker import duties
+from notifier.worker import planning
 from tests.delivery.conftest import World
 from tests.factories import Person
 
@@ -61,11 +61,11 @@ def test_a_batch_that_was_claimed_does_not_grow(world: World) -> None:
     world.planning = PlanSettings(slice_addresses=3, email_batch=8)
     world.people(*_people(6))
     campaign = world.campaign()
-    approved = duties._Approved(world.engine)
+    approved = planning.Approved(world.engine)
     with world.database.transaction() as session:
         wave = waves.next_due(session, now=world.clock())
         assert wave is not None
-        first = duties._plan_slice(session, wave, world.engine, approved, {})
+        first = planning.plan_slice(session, wave, world.engine, approved, {})
         assert first is not None
     with world.database.transaction() as session:
         lease = world.engine.worker.lease
@@ -75,7 +75,7 @@ def test_a_batch_that_was_claimed_does_not_grow(world: World) -> None:
     with world.database.transaction() as session:
         wave = waves.next_due(session, now=world.clock())
         assert wave is not None
-        duties._plan_slice(session, wave, world.engine, approved, first.unfilled)
+        planning.plan_slice(session, wave, world.engine, approved, first.unfilled)
     assert _sizes(world) == [(3, 3), (3, 3)]
     world.work()
     assert set(world.statuses(campaign).values()) == {"accepted"}
@@ -85,13 +85,13 @@ def test_schools_counted_ahead_are_counted_again_when_a_batch_grows(world: World
     world.planning = PlanSettings(slice_addresses=3, email_batch=8)
     world.people(*_people(6))
     campaign = world.campaign()
-    approved = duties._Approved(world.engine)
+    approved = planning.Approved(world.engine)
     unfilled: dict[int, Unfilled] = {}
     for _ in range(2):
         with world.database.transaction() as session:
             wave = waves.next_due(session, now=world.clock())
             assert wave is not None
-            done = duties._plan_slice(session, wave, world.engine, approved, unfilled)
+            done = planning.plan_slice(session, wave, world.engine, approved, unfilled)
             assert done is not None
             unfilled = dict(done.unfilled)
         with world.database.transaction() as session:
@@ -110,12 +110,12 @@ def test_the_few_of_an_audience_are_not_looked_for_among_everybody_else(world: W
     world.people(*_people(12, "fr"), code="abroad", region="FR")
     campaign = world.campaign()
     found: list[Planned] = []
-    approved = duties._Approved(world.engine)
+    approved = planning.Approved(world.engine)
     while not found or not found[-1].finished:
         with world.database.transaction() as session:
             wave = waves.next_due(session, now=world.clock())
             assert wave is not None
-            done = duties._plan_slice(session, wave, world.engine, approved, {})
+            done = planning.plan_slice(session, wave, world.engine, approved, {})
             assert done is not None
             found.append(done)
     # Ada's slice, an empty one, Bob's, an empty one, and the end; without looking ahead they would be fourteen.
@@ -129,7 +129,7 @@ def test_nobody_changes_a_campaign_in_the_middle_of_a_slice(world: World) -> Non
     with world.database.transaction() as session:
         wave = waves.next_due(session, now=world.clock())
         assert wave is not None
-        duties._plan_slice(session, wave, world.engine, duties._Approved(world.engine), {})
+        planning.plan_slice(session, wave, world.engine, planning.Approved(world.engine), {})
         if not world.database.is_sqlite:
             with world.database.reading() as other:
                 free = select(Campaign.id).where(Campaign.id == campaign).with_for_update(skip_locked=True)

@@ -15,7 +15,7 @@ from notifier.bootstrap import House
 from notifier.kit.clock import utc_now
 from notifier.providers.base import Ambiguous, Event, ProviderError, Receipt, SettledBy, WebhookRequest
 from notifier.vocabulary import Channel, Envelope, Message
-from notifier.worker import duties
+from notifier.worker import duties, planning
 from notifier.worker.engine import Engine
 from notifier.worker.loop import Worker
 from tests.e2e.conftest import Office
@@ -65,7 +65,7 @@ def engine(office: Office, relay: Relay, *, later: timedelta = timedelta()) -> I
 def go(office: Office, relay: Relay, *steps: Callable[[Engine], object], later: timedelta = timedelta()) -> None:
     """Plan, send, and do what else is wanted."""
     with engine(office, relay, later=later) as running:
-        duties.plan_due(running)
+        planning.plan_due(running)
         asyncio.run(Worker(running).drain())
         for step in steps:
             step(running)

@@ -7,8 +7,9 @@ from sqlalchemy import insert, make_url, select, text
 from sqlalchemy.exc import IntegrityError
 
 from notifier.accounts.models import User, UserRole
-from notifier.kit.db import Database, DatabaseUnavailable, all_or_nothing
+from notifier.kit.db import Database, all_or_nothing
 from notifier.kit.errors import Invalid
+from notifier.kit.reachable import DatabaseUnavailable
 
 
 def _user(now: datetime) -> User:

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from notifier.delivery import control
 from notifier.delivery.models import Attempt, Delivery
 from notifier.delivery.planner import PlanSettings
-from notifier.kit.db import Database, DatabaseUnavailable
+from notifier.kit.db import Database
+from notifier.kit.reachable import DatabaseUnavailable
 from notifier.providers.base import AccountTrouble, Permanent, Receipt
 from notifier.vocabulary import Channel, ChannelPolicy, Envelope, Message
 from notifier.worker.loop import Worker

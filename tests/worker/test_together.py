@@ -11,7 +11,7 @@ from notifier.kit.tokens import Purpose
 from notifier.providers.base import Ambiguous, Event
 from notifier.tracking import inbox
 from notifier.vocabulary import EventKind
-from notifier.worker import doubts, duties
+from notifier.worker import doubts, duties, planning
 from notifier.worker.engine import Engine
 from tests.delivery.conftest import World
 from tests.factories import Person
@@ -33,7 +33,7 @@ def test_four_planners_write_one_delivery_for_each_address(world: World) -> None
     world.people(*(Person(email=f"p{number}@example.org") for number in range(20)))
     for _ in range(3):
         world.campaign()
-    _together(world, duties.plan_due)
+    _together(world, planning.plan_due)
     world.plan()
     assert _count(world, Delivery) == 60
     with world.database.reading() as session:
@@ -45,13 +45,13 @@ def test_four_planners_write_one_delivery_for_each_address(world: World) -> None
 
 def test_slices_are_smaller_only_where_people_wait_for_their_end(world: World) -> None:
     world.planning = type(world.planning)(slice_addresses=10_000)
-    assert duties.planning_now(world.engine) == world.planning
+    assert planning.planning_now(world.engine) == world.planning
     with world.database.overtaking_transaction():
         pass
-    beside_people = duties.planning_now(world.engine).slice_addresses
+    beside_people = planning.planning_now(world.engine).slice_addresses
     assert beside_people == (1_000 if world.database.is_sqlite else 10_000)
     world.planning = type(world.planning)(slice_addresses=100)
-    assert duties.planning_now(world.engine) == world.planning
+    assert planning.planning_now(world.engine) == world.planning
 
 
 def test_what_is_pending_is_applied_at_once_however_its_lines_fill_the_portions(world: World) -> None:
