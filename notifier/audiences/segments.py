@@ -6,7 +6,7 @@ then that list's language, and "" lets the region decide. Nothing here writes.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import (
@@ -106,9 +106,9 @@ def members(
     Columns: address_id, destination, given_name (only if all rows of the address agree), wanted_language ("" if nobody
     said), region, list_ids (comma-separated, in order), hold_back (a HoldBackReason's value, or NULL).
     """
-    query, group, subscribed = _members(audience, channel, list_ids, after, through)
-    held = permission.reason(subscribed=subscribed, now=now)
-    return permission.joined(query, topic).add_columns(held.label("hold_back")).order_by(group.c.address_id)
+    query, people = _members(audience, channel, list_ids, after, through)
+    held = permission.reason(subscribed=people.c.subscribed, now=now)
+    return permission.joined(query, topic).add_columns(held.label("hold_back")).order_by(people.c.address_id)
 
 
 def members_not_reached_by_email(
@@ -125,19 +125,19 @@ def members_not_reached_by_email(
     As `members`, but a number is held back (reached_by_email) if a row of the audience with this number has an email
     address that may be written to.
     """
-    query, group, subscribed = _members(audience, Channel.SMS, list_ids, after, through)
+    query, people = _members(audience, Channel.SMS, list_ids, after, through)
     held = func.coalesce(
-        permission.reason(subscribed=subscribed, now=now),
-        case((_has_email(audience, list_ids, group.c.address_id, topic, now), HoldBackReason.REACHED_BY_EMAIL.value)),
+        permission.reason(subscribed=people.c.subscribed, now=now),
+        case((_has_email(audience, list_ids, people.c.address_id, topic, now), HoldBackReason.REACHED_BY_EMAIL.value)),
     )
-    return permission.joined(query, topic).add_columns(held.label("hold_back")).order_by(group.c.address_id)
+    return permission.joined(query, topic).add_columns(held.label("hold_back")).order_by(people.c.address_id)
 
 
 def combinations(
     session: Session, audience: Audience, channel: Channel, list_ids: Sequence[int]
 ) -> list[tuple[str, str]]:
     """Return every (wanted_language, region) among an audience's addresses on a channel."""
-    query, _, _ = _members(audience, channel, list_ids, 0, _last_address(session))
+    query, _ = _members(audience, channel, list_ids, 0, _last_address(session))
     found = query.subquery()
     pairs = select(found.c.wanted_language, found.c.region).distinct().order_by(found.c.region, found.c.wanted_language)
     return [(language, region) for language, region in session.execute(pairs)]
@@ -149,49 +149,35 @@ def _last_address(session: Session) -> int:
 
 def _members(
     audience: Audience, channel: Channel, list_ids: Sequence[int], after: Bound, through: Bound
-) -> tuple[Select[Any], Subquery, ColumnElement[bool]]:
-    """Return the SELECT without hold_back, the rows grouped by address within it, and "is on a list still"."""
-    group = _grouped(audience, channel, list_ids, after, through)
-    lead = func.coalesce(
-        case((group.c.first_list == group.c.last_list, group.c.first_list)),
-        _most_recent(Subscription.list_id, audience, channel, list_ids, group.c.address_id),
-        group.c.any_list,
-    )
-    language = func.coalesce(
-        Address.language,
-        case(
-            (group.c.first_language == group.c.last_language, group.c.first_language),
-            (
-                group.c.first_language.is_not(None),
-                _most_recent(Subscription.language, audience, channel, list_ids, group.c.address_id),
-            ),
-        ),
-        ContactList.language,
-        "",
-    )
+) -> tuple[Select[Any], Subquery]:
+    """Return the SELECT without hold_back, and the audience's rows brought together by address within it."""
+    people = _people(audience, channel, list_ids, after, through)
+    language = func.coalesce(Address.language, people.c.language, ContactList.language, "")
     query = (
         select(
-            group.c.address_id,
+            people.c.address_id,
             Address.value.label("destination"),
-            case((group.c.name_agrees, group.c.given_name)).label("given_name"),
+            people.c.given_name,
             language.label("wanted_language"),
             ContactList.region.label("region"),
-            _all_lists(audience, channel, list_ids, group).label("list_ids"),
+            people.c.list_ids,
         )
-        .select_from(group)
+        .select_from(people)
         # The range again, so that PostgreSQL can go through the addresses once instead of looking each of them up.
-        .join(Address, and_(Address.id == group.c.address_id, Address.id > after, Address.id <= through))
-        .join(ContactList, ContactList.id == lead)
+        .join(Address, and_(Address.id == people.c.address_id, Address.id > after, Address.id <= through))
+        .join(ContactList, ContactList.id == people.c.lead)
     )
     if audience.languages:
         query = query.where(language.in_(audience.languages))
-    return query, group, group.c.first_list.is_not(None)
+    return query, people
 
 
-def _grouped(audience: Audience, channel: Channel, list_ids: Sequence[int], after: Bound, through: Bound) -> Subquery:
-    """Bring an audience's rows together by address. A list the owner of the address left counts for `any_list` alone.
+def _people(audience: Audience, channel: Channel, list_ids: Sequence[int], after: Bound, through: Bound) -> Subquery:
+    """Bring an audience's rows together by address.
 
-    Nearly every address stands on a single row, which needs no grouping: only those on several pay for it.
+    Columns: address_id, lead (the list that decides about language and region), given_name, language, list_ids, and
+    subscribed (is on a list still). Nearly every address stands on a single row, about which nothing has to be decided:
+    only those on several pay for that.
     """
     address_id = permission.address_of(channel)
     within = (address_id > after, address_id <= through)
@@ -203,27 +189,13 @@ def _grouped(audience: Audience, channel: Channel, list_ids: Sequence[int], afte
         .subquery("several")
     )
     is_one_of = several.c.address_id == address_id
-    kept = case((ListChoice.list_id.is_(None), Subscription.list_id))
-    name, language, list_id = Subscription.given_name, Subscription.language, Subscription.list_id
     alone: dict[str, Any] = {
         "address_id": address_id,
-        "first_list": kept,
-        "last_list": kept,
-        "any_list": list_id,
-        "given_name": name,
-        "name_agrees": name.is_not(None),
-        "first_language": language,
-        "last_language": language,
-    }
-    together: dict[str, Any] = {
-        "address_id": address_id,
-        "first_list": func.min(kept),
-        "last_list": func.max(kept),
-        "any_list": func.min(list_id),
-        "given_name": func.min(name),
-        "name_agrees": and_(func.min(name) == func.max(name), func.count(name) == func.count()),
-        "first_language": func.min(language),
-        "last_language": func.max(language),
+        "lead": Subscription.list_id,
+        "given_name": Subscription.given_name,
+        "language": Subscription.language,
+        "list_ids": cast(Subscription.list_id, Text),
+        "subscribed": ListChoice.list_id.is_(None),
     }
 
     def rows(columns: Mapping[str, Any]) -> Select[Any]:
@@ -235,8 +207,44 @@ def _grouped(audience: Audience, channel: Channel, list_ids: Sequence[int], afte
         return query.where(~on_excluded_list(audience, channel)) if audience.excluded_lists else query
 
     single = rows(alone).outerjoin(several, is_one_of).where(several.c.address_id.is_(None))
-    grouped = rows(together).join(several, is_one_of).group_by(address_id)
-    return union_all(single, grouped).subquery("people")
+    grouped = rows(_said(address_id)).join(several, is_one_of).group_by(address_id).subquery("said")
+    return union_all(single, _decided(audience, channel, list_ids, grouped)).subquery("people")
+
+
+def _said(address_id: Term) -> dict[str, Any]:
+    """Return what the rows of an address say together. A list its owner left counts for `any_list` alone."""
+    kept = case((ListChoice.list_id.is_(None), Subscription.list_id))
+    name, language = Subscription.given_name, Subscription.language
+    return {
+        "address_id": address_id,
+        "first_list": func.min(kept),
+        "last_list": func.max(kept),
+        "any_list": func.min(Subscription.list_id),
+        "given_name": func.min(name),
+        "name_agrees": and_(func.min(name) == func.max(name), func.count(name) == func.count()),
+        "first_language": func.min(language),
+        "last_language": func.max(language),
+    }
+
+
+def _decided(audience: Audience, channel: Channel, list_ids: Sequence[int], said: Subquery) -> Select[Any]:
+    """Decide between the rows of each address by the written rule."""
+    most_recent = partial(_most_recent, audience, channel, list_ids, said.c.address_id)
+    one_list = said.c.first_list == said.c.last_list
+    said_something = said.c.first_language.is_not(None)
+    language = case(
+        (said.c.first_language == said.c.last_language, said.c.first_language),
+        (said_something, most_recent(Subscription.language)),
+    )
+    decided: dict[str, ColumnElement[Any]] = {
+        "address_id": said.c.address_id,
+        "lead": func.coalesce(case((one_list, said.c.first_list)), most_recent(Subscription.list_id), said.c.any_list),
+        "given_name": case((said.c.name_agrees, said.c.given_name)),
+        "language": language,
+        "list_ids": _all_lists(audience, channel, list_ids, said),
+        "subscribed": said.c.first_list.is_not(None),
+    }
+    return select(*(column.label(label) for label, column in decided.items()))
 
 
 def belongs(audience: Audience, list_ids: Sequence[int]) -> list[ColumnElement[bool]]:
@@ -291,7 +299,7 @@ def _rows_of(
 
 
 def _most_recent(
-    column: Term, audience: Audience, channel: Channel, list_ids: Sequence[int], address_id: ColumnElement[int]
+    audience: Audience, channel: Channel, list_ids: Sequence[int], address_id: ColumnElement[int], column: Term
 ) -> ScalarSelect[Any]:
     """Return what the most recent list that says something says; within one list, its latest row."""
     its_list = aliased(ContactList)
@@ -307,11 +315,11 @@ def _most_recent(
 
 
 def _all_lists(
-    audience: Audience, channel: Channel, list_ids: Sequence[int], group: Subquery
+    audience: Audience, channel: Channel, list_ids: Sequence[int], said: Subquery
 ) -> ColumnElement[str | None]:
     """Return the ids of an address's lists as text; only an address on several lists pays for putting them together."""
     several = (
-        _rows_of(Subscription.list_id.label("list_id"), audience, channel, list_ids, group.c.address_id)
+        _rows_of(Subscription.list_id.label("list_id"), audience, channel, list_ids, said.c.address_id)
         .distinct()
         .order_by(Subscription.list_id)
         .correlate_except(Subscription, ListChoice)
@@ -319,8 +327,8 @@ def _all_lists(
     )
     together = select(func.aggregate_strings(cast(several.c.list_id, Text), ",")).scalar_subquery()
     return case(
-        (group.c.first_list == group.c.last_list, cast(group.c.first_list, Text)),
-        (group.c.first_list.is_(None), cast(group.c.any_list, Text)),
+        (said.c.first_list == said.c.last_list, cast(said.c.first_list, Text)),
+        (said.c.first_list.is_(None), cast(said.c.any_list, Text)),
         else_=together,
     )
 
