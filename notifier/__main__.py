@@ -6,12 +6,15 @@ It imports nothing of weight by itself, so that Ctrl-C ends the command quietly 
 import sys
 from importlib import import_module
 
+from notifier.kit.sqlite_threads import stop_counting_memory
+
 INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line; an interrupted one ends with 130 and without a traceback, as the shell expects."""
     try:
+        stop_counting_memory()
         import_module("notifier.cli").main()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

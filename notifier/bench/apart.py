@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from notifier.kit import logs
+from notifier.kit.sqlite_threads import stop_counting_memory
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -13,7 +14,11 @@ T = TypeVar("T")
 
 def apart(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Return what a function of a module gives in a process started for it alone."""
-    with ProcessPoolExecutor(
-        1, mp_context=multiprocessing.get_context("spawn"), initializer=logs.configure
-    ) as processes:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin) as processes:
         return processes.submit(function, *args, **kwargs).result()
+
+
+def _begin() -> None:
+    """Begin as the command line does."""
+    stop_counting_memory()
+    logs.configure()

@@ -55,7 +55,7 @@ def plan_floor(environment: Mapping[str, str], slice_rows: int) -> Spent:
         with Meter() as meter:
             for after in range(0, last, slice_rows):
                 part = rows.where(Delivery.id > after, Delivery.id <= after + slice_rows)
-                with opened.database.transaction() as session:
+                with opened.database.repeatable_transaction() as session:
                     session.execute(insert(copied).from_select(columns, part))
         return meter.spent
 
