@@ -9,8 +9,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from math import inf
-from time import monotonic
 from typing import Any, TypeVar
 
 import orjson
@@ -112,7 +110,6 @@ class Database:
         self.engine = build_engine(url, lost_after_s=lost_after_s)
         # SQLite has one writer, and waits by sleeping and looking again; threads of one process can do better.
         self._turns = Turns() if self.is_sqlite else None
-        self._person_came = -inf
 
     @property
     def is_sqlite(self) -> bool:
@@ -121,8 +118,8 @@ class Database:
 
     @property
     def people_are_about(self) -> bool:
-        """Whether a person came to this process in the last seconds, who waits while others write."""
-        return monotonic() - self._person_came <= _ABOUT_S
+        """Whether a person came in the last seconds, who waits while others write; never so on PostgreSQL."""
+        return self._turns is not None and self._turns.person_came_within(_ABOUT_S)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -133,7 +130,6 @@ class Database:
     @contextmanager
     def overtaking_transaction(self) -> Iterator[Session]:
         """Open one for a person who waits for the answer: it goes before all that are waiting to write."""
-        self._person_came = monotonic()
         with self._transaction(Rank.PERSON) as session:
             yield session
 

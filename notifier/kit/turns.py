@@ -7,7 +7,9 @@ apart.
 
 from collections import deque
 from enum import IntEnum
+from math import inf
 from threading import Lock
+from time import monotonic
 
 
 class Rank(IntEnum):
@@ -24,10 +26,13 @@ class Turns:
         self._lock = Lock()
         self._taken = False
         self._waiting: tuple[deque[Lock], ...] = tuple(deque() for _ in Rank)
+        self._person_came = -inf
 
     def take(self, rank: Rank, timeout_s: float) -> bool:
         """Wait for the turn; return whether it came in time."""
         with self._lock:
+            if rank is Rank.PERSON:
+                self._person_came = monotonic()
             if not self._taken:
                 self._taken = True
                 return True
@@ -41,6 +46,10 @@ class Turns:
                 return True  # it came in this very moment
             self._waiting[rank].remove(place)
             return False
+
+    def person_came_within(self, seconds: float) -> bool:
+        """Whether a person has asked for the turn in the last so many seconds."""
+        return monotonic() - self._person_came <= seconds
 
     def hand_on(self) -> None:
         """Give the turn to whoever is next."""

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
@@ -28,6 +30,8 @@ Verb = Callable[[Session, datetime], T]
 
 # While people come, who wait for its end on SQLite and beside it on PostgreSQL, one transaction takes this many events.
 _BESIDE_PEOPLE = 500
+# Where one person has just come, others are likely to come in the next seconds.
+_ABOUT_S = 5.0
 # How long events wait for what a person does; longer only takes what waits for something else itself.
 PATIENCE_S = 0.25
 
@@ -119,7 +123,7 @@ class Intake:
         await self.let_people_through()
         posts: list[_Post] = []
         waiting, room = self._posts.waiting, self._events_per_commit
-        if self._database.people_are_about:
+        if monotonic() - self._acts.latest <= _ABOUT_S:
             room = min(room, _BESIDE_PEOPLE)
         while waiting and (not posts or len(waiting[0].events) <= room):
             post = waiting.popleft()
@@ -158,12 +162,14 @@ class _Line(Generic[W]):
         self.waiting: deque[W] = deque()
         self._something = asyncio.Event()
         self._ending = False
+        self.latest = -inf  # when somebody last came
         self.rests = asyncio.Event()
         self.rests.set()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"intake-{name}")
 
     def add(self, one: W) -> None:
         self.waiting.append(one)
+        self.latest = monotonic()
         self.rests.clear()
         self._something.set()
 

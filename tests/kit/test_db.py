@@ -104,9 +104,9 @@ def test_a_connection_the_server_has_ended_is_replaced_before_anybody_uses_it(po
     database.close()
 
 
-def test_people_are_about_after_one_has_come(database: Database) -> None:
+def test_people_are_about_after_one_has_come_and_only_where_others_wait_for_writers(database: Database) -> None:
     with database.transaction():
         assert not database.people_are_about
     with database.overtaking_transaction():
         pass
-    assert database.people_are_about
+    assert database.people_are_about is database.is_sqlite

@@ -36,6 +36,15 @@ def test_people_go_first_and_the_others_in_the_order_they_came() -> None:
     assert came == ["click", "stop", "events", "plan"]
 
 
+def test_it_is_known_for_a_while_that_a_person_has_come() -> None:
+    turns = Turns()
+    assert turns.take(Rank.ORDINARY, 1.0)
+    assert not turns.person_came_within(60.0)
+    assert not turns.take(Rank.PERSON, 0.01)
+    assert turns.person_came_within(60.0)
+    assert not turns.person_came_within(-1.0)
+
+
 def test_whoever_waits_too_long_leaves_the_line() -> None:
     turns = Turns()
     assert turns.take(Rank.PERSON, 1.0)

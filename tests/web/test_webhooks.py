@@ -165,6 +165,23 @@ async def test_events_let_a_person_through_but_do_not_wait_for_what_keeps_the_pe
     assert len(stored(database)) == 1
 
 
+async def test_transactions_of_events_are_smaller_for_a_while_after_a_person_came(
+    database: Database, keyring: Keyring
+) -> None:
+    async def commits() -> int:
+        before = intake.commits
+        posts = [intake.store([an_event(f"{before}-{post}-{number}") for number in range(300)]) for post in range(3)]
+        await asyncio.gather(*posts)
+        return intake.commits - before
+
+    intake = Intake(database, keyring, lambda: NOW, events_per_commit=2000, waiting_max=10)
+    intake.start()
+    assert await commits() == 1
+    await intake.act(lambda _session, _now: None)
+    assert await commits() == 3
+    await intake.stop()
+
+
 async def test_a_post_is_not_even_read_while_a_person_is_served(web: WebParts) -> None:
     served, twilio = threading.Event(), web.providers["twilio"]
     assert isinstance(twilio, SigningProvider)
