@@ -22,7 +22,7 @@ from notifier.kit.errors import Conflict
 
 _LOOPBACK = "127.0.0.1"
 _PATIENCE_S = 90.0
-_WITH_WEB = {"run", "serve"}
+WITH_WEB = {"run", "serve"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,12 +108,12 @@ class Neighbours:
         """Start Notifier's processes and wait until the web answers, if there is one."""
         for name in self._wanted:
             self.spawn(name)
-        if _WITH_WEB & set(self._wanted):
+        if WITH_WEB & set(self._wanted):
             self._wait_for(f"{self.web_url}/healthz")
 
     def spawn(self, name: str, *, within: Sequence[str] = (), settings: Mapping[str, str] | None = None) -> Part:
         """Start one more process of Notifier, with other settings or `within` a command that becomes it."""
-        words = ["--port", str(self._ports[1])] if name in _WITH_WEB else []
+        words = ["--port", str(self._ports[1])] if name in WITH_WEB else []
         part = Part(name, self._run(name, *words, within=within, settings=settings or {}))
         self.parts.append(part)
         return part

@@ -7,10 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import urlencode, urlsplit
 
 import orjson
+from sqlalchemy import select
 
+from notifier.bootstrap import House
 from notifier.config import Settings
+from notifier.delivery.models import Delivery
+from notifier.delivery.status import DeliveryStatus
+from notifier.kit.tokens import Purpose
 from notifier.providers.base import REFERENCE_ARGUMENT
 from notifier.sandbox.accounts import Accounts
+from notifier.vocabulary import Channel
 
 CONNECTIONS = 16
 EVENTS_PER_POST = 500
@@ -32,6 +38,19 @@ def accounts(settings: Settings) -> Accounts:
         twilio_auth_token=settings.twilio.auth_token,
         signing_key=settings.sandbox.signing_key,
     )
+
+
+def addressees(opened: House, channel: Channel) -> list[Addressee]:
+    """Return whom the messages of a channel went to."""
+    wanted = (
+        select(Delivery.id, Delivery.destination)
+        .where(Delivery.channel == channel, Delivery.status != DeliveryStatus.HELD_BACK)
+        .order_by(Delivery.id)
+    )
+    with opened.database.reading() as session:
+        rows = session.execute(wanted).all()
+    references = opened.keyring.seal_many(Purpose.DELIVERY, [delivery_id for delivery_id, _ in rows])
+    return [(reference, destination or "") for reference, (_, destination) in zip(references, rows, strict=True)]
 
 
 def sendgrid_posts(settings: Settings, people: Sequence[Addressee], run: str) -> Iterator[bytes]:

@@ -4,13 +4,25 @@ Where there is no /proc (anywhere but Linux) both are 0.
 """
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from notifier.bench.figures import KIB_IN_MB, PEAK_LINE
+from notifier.bench.figures import KIB_IN_MB, PEAK_LINE, Spent
 
 _PROC = Path("/proc")
 _USER, _SYSTEM = 11, 12  # places in /proc/PID/stat, counted behind the name of the program
+
+
+@contextmanager
+def watched(processes: Sequence[int]) -> Iterator[list[Spent]]:
+    """Give a list in which, at the end, stands what the processes spent in between."""
+    found: list[Spent] = []
+    cpu, wall = cpu_s(processes), time.perf_counter()
+    yield found
+    took = time.perf_counter() - wall
+    found.append(Spent(took, cpu_s(processes) - cpu, peak_mb_of(processes)))
 
 
 def cpu_s(processes: Sequence[int]) -> float:

@@ -16,7 +16,7 @@ from notifier.cli.frame import LARGEST_ID, ActorOption, IdArgument, JsonFlag, Lo
 from notifier.cli.opening import house
 from notifier.cli.reconcile import reconcile
 from notifier.cli.reports import note_listing, report
-from notifier.delivery import control, doubt, waves
+from notifier.delivery import control, doubt, guards, waves
 from notifier.delivery.doubt import Doubt
 from notifier.delivery.models import Wave
 from notifier.delivery.status import DeliveryStatus
@@ -199,13 +199,16 @@ def show(campaign_id: IdArgument, as_json: JsonFlag = False) -> None:
         summary = reports.campaign_summary(session, campaign_id).as_dict()
         due = [_wave(wave) for wave in waves.of_campaign(session, campaign_id)]
         in_doubt = [_doubt(opened, one, unknown) for one, unknown in doubt.of_campaign(session, campaign_id)]
+        over_limits = guards.over_limits(session, campaign_id, opened.settings.guards)
     if as_json:
-        print_json(campaign | summary | {"waves": due, "in_doubt": in_doubt})
+        print_json(campaign | summary | {"waves": due, "in_doubt": in_doubt, "over_limits": over_limits})
         return
     print_table(f"Campaign {campaign_id}", ["", ""], [[key, value] for key, value in campaign.items()])
     print_table("Deliveries", ["status", "count"], [[name, amount] for name, amount in summary["by_status"].items()])
     if summary["held_back"]:
         print_table("Not sent, and why", ["reason", "count"], [list(pair) for pair in summary["held_back"].items()])
+    for line in over_limits:
+        say(line)
     for title, rows in (("When", due), ("In doubt: notifier campaigns resolve", in_doubt)):
         if rows:
             print_table(title, list(rows[0]), [list(row.values()) for row in rows[:_SHOWN]])

@@ -61,8 +61,8 @@ def work() -> None:
 
 
 # On a machine they share, scheduler and worker let the doors go first: behind the doors somebody waits for the answer.
-# The niceness of POSIX; at 5 the system gives them a third of the doors' share, and all that the doors leave.
-_GIVING_WAY = 5
+# The niceness of POSIX; at 10 the system gives them a tenth of the doors' share, and all that the doors leave.
+_GIVING_WAY = 10
 
 
 async def _run(opened: House, *, web: socket.socket | None, ticking: bool, working: bool) -> None:

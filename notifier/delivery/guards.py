@@ -22,6 +22,10 @@ from notifier.delivery.models import GuardCount
 from notifier.vocabulary import Channel
 
 _KEY = ("campaign_id", "channel")
+_NUMBERS = (
+    *("hard_bounces", "complaints"),
+    *("seen_hard_bounces", "seen_complaints", "seen_sent", "seen_calls", "seen_errors"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,9 @@ class Found:
 def note(session: Session, found: Iterable[Found]) -> None:
     """Add what has just become known."""
     insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert
-    names = ("seen_hard_bounces", "seen_complaints", "seen_sent", "seen_calls", "seen_errors")
     # In one order, so that two that count at once never wait for each other in a circle.
     for one in sorted(found, key=lambda one: (one.campaign_id, one.channel)):
-        values = dict.fromkeys(names, 0) | {
+        values = dict.fromkeys(_NUMBERS, 0) | {
             "campaign_id": one.campaign_id,
             "channel": one.channel,
             "hard_bounces": one.hard_bounces,
@@ -94,18 +97,33 @@ def watch(session: Session, settings: GuardSettings, *, now: datetime) -> list[i
     return [campaign_id for campaign_id in sending if _judge(session, campaign_id, settings, now)]
 
 
+def over_limits(session: Session, campaign_id: int, settings: GuardSettings) -> list[str]:
+    """Say in words where all of a campaign is over a limit, also where it was through, or too small, to be judged."""
+    made = calls.lines(session, campaign_id)
+    kept = {
+        row.channel: row for row in session.scalars(select(GuardCount).where(GuardCount.campaign_id == campaign_id))
+    }
+    found = []
+    for channel in Channel:
+        nothing = GuardCount(campaign_id=campaign_id, channel=channel, **dict.fromkeys(_NUMBERS, 0))
+        totals = _totals(made, kept.get(channel, nothing))
+        words = [check.in_words() for check in _checks(totals, nothing, settings) if check.is_over]
+        found += [f"By {channel.word}, {' '.join(words)}"] if words else []
+    return found
+
+
 def _judge(session: Session, campaign_id: int, settings: GuardSettings, now: datetime) -> bool:
     wrong = []
     made = calls.lines(session, campaign_id)
     for channel in Channel:
         seen = _seen(session, campaign_id, channel)
         totals = _totals(made, seen)
-        found = _wrong(totals, seen, settings)
-        if found is None:
+        found = [check.in_words() for check in _checks(totals, seen, settings) if check.is_judged and check.is_over]
+        if not found:
             continue
         seen.seen_sent, seen.seen_calls, seen.seen_errors = totals.sent, totals.calls, totals.error_permille
         seen.seen_hard_bounces, seen.seen_complaints = totals.hard_bounces, totals.complaints
-        wrong.append(f"By {channel.word}, {found}")
+        wrong.append(f"By {channel.word}, {' '.join(found)}")
     if wrong:
         session.flush()
         way_out = "Look into it, then resume or cancel; what has happened so far is not judged again."
@@ -135,14 +153,39 @@ def _totals(made: Iterable[CallLine], kept: GuardCount) -> Totals:
     )
 
 
-def _wrong(totals: Totals, seen: GuardCount, settings: GuardSettings) -> str | None:
-    """Say what goes wrong since a person last looked, or None."""
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """One limit, and what has come up to it since a person last looked."""
+
+    number: float
+    of_how_many: int
+    judged_from: int
+    limit: float
+    what: str
+
+    @property
+    def is_over(self) -> bool:
+        return self.number * 100 > self.limit * self.of_how_many
+
+    @property
+    def is_judged(self) -> bool:
+        return self.of_how_many >= self.judged_from
+
+    def in_words(self) -> str:
+        share = self.number * 100 / self.of_how_many
+        found = (
+            f"{self.number:.0f} of {self.of_how_many} {self.what}: {share:.1f} %, and the limit is {self.limit:g} %."
+        )
+        return found if self.is_judged else f"{found} Guards judge from {self.judged_from} on."
+
+
+def _checks(totals: Totals, seen: GuardCount, settings: GuardSettings) -> tuple[_Check, ...]:
     sent, calls_made = totals.sent - seen.seen_sent, totals.calls - seen.seen_calls
     bounced, complained = totals.hard_bounces - seen.seen_hard_bounces, totals.complaints - seen.seen_complaints
-    checks: tuple[tuple[float, int, int, float, str], ...] = (
-        (bounced, sent, settings.hard_bounce_from, settings.hard_bounce_percent, "messages bounced hard"),
-        (complained, sent, settings.complaint_from, settings.complaint_percent, "messages were complained about"),
-        (
+    return (
+        _Check(bounced, sent, settings.hard_bounce_from, settings.hard_bounce_percent, "messages bounced hard"),
+        _Check(complained, sent, settings.complaint_from, settings.complaint_percent, "messages were complained about"),
+        _Check(
             (totals.error_permille - seen.seen_errors) / 1000,
             calls_made,
             settings.error_from,
@@ -150,8 +193,3 @@ def _wrong(totals: Totals, seen: GuardCount, settings: GuardSettings) -> str | N
             "calls to the provider were refused or went unanswered",
         ),
     )
-    for number, of_how_many, at_least, limit, what in checks:
-        if of_how_many >= at_least and number * 100 > limit * of_how_many:
-            share = number * 100 / of_how_many
-            return f"{number:.0f} of {of_how_many} {what}: {share:.1f} %, and the limit is {limit:g} %."
-    return None

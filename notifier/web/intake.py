@@ -7,10 +7,13 @@ do (an opt-out, a choice) has a writer of its own, which overtakes everything th
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
@@ -25,8 +28,12 @@ T = TypeVar("T")
 Verb = Callable[[Session, datetime], T]
 
 
-# While people come, who on SQLite wait for its end, one transaction takes this many events.
+# While people come, who wait for its end on SQLite and beside it on PostgreSQL, one transaction takes this many events.
 _BESIDE_PEOPLE = 500
+# Where one person has just come, others are likely to come in the next seconds.
+_ABOUT_S = 5.0
+# How long events wait for what a person does; longer only takes what waits for something else itself.
+PATIENCE_S = 0.25
 
 
 class Busy(Exception):
@@ -58,8 +65,8 @@ class Intake:
         self._clock = clock
         self._events_per_commit = events_per_commit
         self._waiting_max = waiting_max
-        self._posts = _Line[_Post]("events")
         self._acts = _Line[_Act]("people")
+        self._posts = _Line[_Post]("events")
         self._writers: list[asyncio.Task[None]] = []
         self.commits = 0
         self.stored = 0
@@ -90,6 +97,15 @@ class Intake:
         self._posts.add(post)
         await post.answer
 
+    async def let_people_through(self) -> None:
+        """Wait until what people do at this moment is committed, for a while at most.
+
+        They share cores, interpreter and disk with whoever asks. Who comes next does not keep the same one waiting.
+        """
+        if not self._acts.rests.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._acts.rests.wait(), PATIENCE_S)
+
     async def act(self, verb: Verb[T]) -> T:
         """Do what a person asked for; return the result once it is committed, or raise the refusal."""
         act = _Act(verb, asyncio.get_running_loop().create_future())
@@ -97,16 +113,17 @@ class Intake:
         result: T = await act.answer
         return result
 
-    def _next_acts(self) -> list[_Act]:
+    async def _next_acts(self) -> list[_Act]:
         acts = list(self._acts.waiting)
         self._acts.waiting.clear()
         return acts
 
-    def _next_posts(self) -> list[_Post]:
+    async def _next_posts(self) -> list[_Post]:
         """Return the posts one transaction has room for."""
+        await self.let_people_through()
         posts: list[_Post] = []
         waiting, room = self._posts.waiting, self._events_per_commit
-        if self._database.people_are_about:
+        if monotonic() - self._acts.latest <= _ABOUT_S:
             room = min(room, _BESIDE_PEOPLE)
         while waiting and (not posts or len(waiting[0].events) <= room):
             post = waiting.popleft()
@@ -145,17 +162,22 @@ class _Line(Generic[W]):
         self.waiting: deque[W] = deque()
         self._something = asyncio.Event()
         self._ending = False
+        self.latest = -inf  # when somebody last came
+        self.rests = asyncio.Event()
+        self.rests.set()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"intake-{name}")
 
     def add(self, one: W) -> None:
         self.waiting.append(one)
+        self.latest = monotonic()
+        self.rests.clear()
         self._something.set()
 
     def end(self) -> None:
         self._ending = True
         self._something.set()
 
-    async def serve(self, take: Callable[[], list[W]], write: Callable[[Sequence[W]], None]) -> None:
+    async def serve(self, take: Callable[[], Awaitable[list[W]]], write: Callable[[Sequence[W]], None]) -> None:
         """Write round after round; whoever waits for one hears of it, and a failure never ends the writer."""
         with self._thread:
             while not self._ending or self.waiting:
@@ -164,13 +186,15 @@ class _Line(Generic[W]):
                     if not self._ending:
                         self._something.clear()
                     continue
-                some = take()
+                some = await take()
+                self.rests.clear()
                 try:
                     await asyncio.get_running_loop().run_in_executor(self._thread, write, some)
                 except Exception as failure:  # noqa: BLE001 - whoever is waiting must hear of it
                     _answer(some, failure)
                 else:
                     _answer(some, None)
+                self.rests.set()
 
 
 def _try(act: _Act, session: Session, now: datetime) -> None:

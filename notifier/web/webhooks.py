@@ -57,6 +57,7 @@ class Doors:
             return Response(status_code=HTTP_404_NOT_FOUND)
         try:
             body = await read_body(request, self._parts.settings.webhook_max_bytes)
+            await self._intake.let_people_through()
             arrived = WebhookRequest(_public_url(self._parts, request), request.headers, body, self._parts.clock())
             provider.verify(arrived)
             events = _read(provider, arrived)

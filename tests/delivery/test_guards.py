@@ -1,10 +1,11 @@
 """Guards: a campaign that goes wrong too often is held with the figures, and not again for the same figures."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import insert
 
-from notifier.delivery import calls, control
+from notifier.delivery import calls, control, guards
 from notifier.delivery.guards import GuardSettings
 from notifier.delivery.models import Attempt
 from notifier.providers.base import Ambiguous, Permanent, Receipt, Temporary
@@ -34,6 +35,11 @@ def _resume(world: World, campaign: int) -> None:
         control.resume(session, campaign, by=world.officer(session, campaign), now=world.clock())
 
 
+def _over(world: World, campaign: int) -> list[str]:
+    with world.database.reading() as session:
+        return guards.over_limits(session, campaign, world.guards)
+
+
 def test_too_many_hard_bounces_hold_the_campaign_with_the_figures(world: World) -> None:
     campaign = _sent(world)
     for number in range(2):
@@ -52,6 +58,28 @@ def test_complaints_have_a_limit_of_their_own(world: World) -> None:
         world.tell(f"p{number}@example.org", EventKind.COMPLAINED)
     assert duties.watch(world.engine) == [campaign]
     assert "2 of 10 messages were complained about" in (world.found(campaign).status_reason or "")
+
+
+def test_a_campaign_that_was_through_before_a_guard_looked_is_over_its_limits_all_the_same(world: World) -> None:
+    campaign = _sent(world)
+    assert _over(world, campaign) == []
+    for number in range(3):
+        world.tell(f"p{number}@example.org", EventKind.HARD_BOUNCED)
+    duties.finish(world.engine)
+    assert duties.watch(world.engine) == []
+    assert world.found(campaign).status == "sent"
+    assert _over(world, campaign) == ["By email, 3 of 10 messages bounced hard: 30.0 %, and the limit is 20 %."]
+
+
+def test_what_is_over_a_limit_is_said_of_few_messages_too_and_of_what_a_person_has_seen(world: World) -> None:
+    campaign = _sent(world, 4)
+    world.tell("p0@example.org", EventKind.HARD_BOUNCED)
+    few = "By email, 1 of 4 messages bounced hard: 25.0 %, and the limit is 20 %. Guards judge from 5 on."
+    assert _over(world, campaign) == [few]
+    world.guards = replace(LIMITS, hard_bounce_from=4)
+    assert duties.watch(world.engine) == [campaign]
+    _resume(world, campaign)
+    assert _over(world, campaign) == ["By email, 1 of 4 messages bounced hard: 25.0 %, and the limit is 20 %."]
 
 
 def test_few_messages_prove_nothing(world: World) -> None:

@@ -47,6 +47,7 @@ def test_a_campaign_goes_from_draft_to_approved_by_two_people(office: Office, pa
     office.run("campaigns", "approve", "1", *APPROVER)
     shown = office.json("campaigns", "show", "1")
     assert (shown["status"], shown["approved_by"], shown["planned"]) == ("approved", "approver@police.example", 0)
+    assert shown["over_limits"] == []
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,20 @@ import orjson
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.types import Message
 
 from notifier.kit.db import Database
 from notifier.kit.tokens import Keyring, Purpose
 from notifier.providers.base import Event
 from notifier.tracking.models import ProviderEvent
 from notifier.vocabulary import EventKind
-from notifier.web.intake import Busy, Intake
+from notifier.web.intake import PATIENCE_S, Busy, Intake
+from notifier.web.metrics import WebMetrics
 from notifier.web.parts import WebParts
 from notifier.web.settings import WebSettings
+from notifier.web.webhooks import Doors
 from tests.web.house import NOW, SIGNED, SigningProvider, client, parts
 
 DOORS = ["/webhooks/sendgrid/events", "/webhooks/twilio/status?ref=abc"]
@@ -136,6 +141,67 @@ async def test_what_a_person_asks_for_does_not_wait_behind_a_flood(database: Dat
     await asyncio.gather(*flood)
     await intake.stop()
     assert len(stored(database)) == 200
+
+
+@pytest.mark.parametrize("kept_waiting_s", [0.05, 0.5])
+async def test_events_let_a_person_through_but_do_not_wait_for_what_keeps_the_person_waiting(
+    database: Database, keyring: Keyring, kept_waiting_s: float
+) -> None:
+    begun, seen = threading.Event(), []
+
+    def clock() -> datetime:
+        if "events" in threading.current_thread().name:
+            begun.set()
+        return NOW
+
+    def act(_session: Session, _now: datetime) -> None:
+        seen.append(begun.wait(kept_waiting_s))
+
+    intake = Intake(database, keyring, clock, events_per_commit=10, waiting_max=10)
+    intake.start()
+    await asyncio.gather(intake.act(act), intake.store([an_event("a")]))
+    await intake.stop()
+    assert seen == [kept_waiting_s > PATIENCE_S]
+    assert len(stored(database)) == 1
+
+
+async def test_transactions_of_events_are_smaller_for_a_while_after_a_person_came(
+    database: Database, keyring: Keyring
+) -> None:
+    async def commits() -> int:
+        before = intake.commits
+        posts = [intake.store([an_event(f"{before}-{post}-{number}") for number in range(300)]) for post in range(3)]
+        await asyncio.gather(*posts)
+        return intake.commits - before
+
+    intake = Intake(database, keyring, lambda: NOW, events_per_commit=2000, waiting_max=10)
+    intake.start()
+    assert await commits() == 1
+    await intake.act(lambda _session, _now: None)
+    assert await commits() == 3
+    await intake.stop()
+
+
+async def test_a_post_is_not_even_read_while_a_person_is_served(web: WebParts) -> None:
+    served, twilio = threading.Event(), web.providers["twilio"]
+    assert isinstance(twilio, SigningProvider)
+
+    async def body() -> Message:
+        return {"type": "http.request", "body": some("a")}
+
+    intake = Intake(web.database, web.keyring, web.clock, events_per_commit=10, waiting_max=10)
+    intake.start()
+    doors = Doors(web, intake, WebMetrics(web.database, web.clock))
+    signed = [(name.encode(), value.encode()) for name, value in SIGNED.items()]
+    request = Request({"type": "http", "path": "/webhooks/twilio/status", "query_string": b"", "headers": signed}, body)
+    person = asyncio.ensure_future(intake.act(lambda _session, _now: served.wait(5.0)))
+    await asyncio.sleep(0)
+    post = asyncio.ensure_future(doors.take("twilio", request, doors.store))
+    await asyncio.sleep(PATIENCE_S / 5)
+    assert twilio.seen == []
+    served.set()
+    assert (await person, (await post).status_code, len(twilio.seen)) == (True, 204, 1)
+    await intake.stop()
 
 
 async def test_one_refused_act_undoes_nobody_elses(database: Database, keyring: Keyring) -> None:
