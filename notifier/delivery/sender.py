@@ -213,7 +213,8 @@ def _intend(session: Session, claim: Claim, verdict: policy.Verdict, *, provider
         ).scalar_one()
     )
     # Those held back a moment ago are no longer queued, so the id range names exactly the rows that go.
-    perform(session, _SENDING, the_batch=claim.batch_id, last_id=verdict.last_id, the_attempt=attempt_id)
+    span = {"first_id": min(verdict.send)[0], "last_id": verdict.last_id}
+    perform(session, _SENDING, the_batch=claim.batch_id, the_attempt=attempt_id, **span)
     return attempt_id
 
 
@@ -234,7 +235,7 @@ _SENDING = (
     update(Delivery)
     .where(
         Delivery.batch_id == bindparam("the_batch"),
-        Delivery.id <= bindparam("last_id"),
+        Delivery.id.between(bindparam("first_id"), bindparam("last_id")),
         Delivery.status == DeliveryStatus.QUEUED,
     )
     .values(status=DeliveryStatus.SENDING, attempt_id=bindparam("the_attempt"))
