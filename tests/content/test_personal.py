@@ -121,6 +121,14 @@ def test_a_token_that_is_no_token_is_refused() -> None:
         Filler(MARKERS)("Anna", "", 'x" onclick="')
 
 
+def test_many_are_filled_in_as_each_by_itself_and_no_token_slips_through_among_others() -> None:
+    names, schools, tokens = (None, "Anna", "O'Brien"), ("", "Hill & Dale", ""), (TOKEN, "b" * 23, "c" * 23)
+    fill = Filler(MARKERS)
+    assert fill.many(names, schools, tokens) == [fill(*one) for one in zip(names, schools, tokens, strict=True)]
+    with pytest.raises(Invalid, match="token"):
+        fill.many(names, schools, (TOKEN, "x<y", TOKEN))
+
+
 def test_a_mark_nobody_knows_is_refused() -> None:
     with pytest.raises(Invalid, match="surname"):
         Filler(("%%surname.html%%",))
