@@ -24,6 +24,8 @@ from notifier.vocabulary import Channel, HoldBackReason
 
 # Now, or the place of it in a statement that is put together once and asked many times.
 Moment = datetime | BindParameter[datetime]
+# The ids of lists, or the places of them.
+ListIds = Sequence[int] | Sequence[BindParameter[int]]
 # Something a SELECT can give: a column of a table, or anything put together from columns.
 Term = ColumnElement[Any] | InstrumentedAttribute[Any]
 
@@ -35,7 +37,7 @@ def with_hold_back(
     *,
     topic: str,
     now: Moment,
-    list_ids: Sequence[int],
+    list_ids: ListIds,
     also: Sequence[tuple[ColumnElement[bool], str]] = (),
 ) -> Select[Any]:
     """Add the column `hold_back` (a HoldBackReason's value, or NULL) to a query that has an address id per row.
@@ -64,7 +66,7 @@ def address_of(channel: Channel, row: type[Subscription] = Subscription) -> Inst
     return row.email_address_id if channel is Channel.EMAIL else row.sms_address_id
 
 
-def on_one_of(list_ids: Sequence[int]) -> ColumnElement[bool]:
+def on_one_of(list_ids: ListIds) -> ColumnElement[bool]:
     """Return whether a subscription is one of these lists'.
 
     SQLite would go through whole lists; the index to use is that of the address.

@@ -15,7 +15,7 @@ from notifier.bench.apart import apart
 from notifier.bench.figures import Figure, Meter, Spent
 from notifier.bench.ground import Workshop, house
 from notifier.bootstrap import House
-from notifier.content.personal import filler, printer
+from notifier.content.personal import Filler, printer
 from notifier.providers.mime import EmailTemplate
 from notifier.vocabulary import EmailMessage, Envelope, PersonalField, Readers, SmsMessage
 
@@ -81,7 +81,7 @@ def _people(amount: int) -> Iterator[Person]:
 def _as_mail(opened: House) -> Path:
     """One whole mail in MIME, as it goes into an SMTP conversation."""
     message = _email(opened)
-    template, fill = EmailTemplate(message), filler(message.markers)
+    template, fill = EmailTemplate(message), Filler(message.markers)
 
     def product(person: Person) -> bytes:
         values = fill(person.name, person.schools, person.token)
@@ -108,7 +108,7 @@ def _as_sms(opened: House) -> Path:
 
 
 def _printed(text: str, markers: Sequence[str]) -> Path:
-    fill, put_in = filler(markers), printer(text)
+    fill, put_in = Filler(markers), printer(text)
 
     def product(person: Person) -> str:
         return put_in(fill(person.name, person.schools, person.token))

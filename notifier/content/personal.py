@@ -1,8 +1,8 @@
 """Personal values: a person's name, their schools and their token, made harmless for the part of a message they go to.
 
-The hot path: called once per recipient, so everything that can be decided per message is decided in `filler`. A value
-can never end the place it stands in: markup, line breaks, control characters, bidirectional overrides and the marks
-that stand for other values are taken out or escaped, in each part in its own way.
+The hot path: what can be decided per message is decided when its `Filler` is made. A value can never end the place it
+stands in: markup, line breaks, control characters, bidirectional overrides and the marks that stand for other values
+are taken out or escaped, in each part in its own way.
 """
 
 import re
@@ -15,7 +15,6 @@ from notifier.kit.errors import Invalid
 from notifier.vocabulary import Part, PersonalField, marker
 
 K = TypeVar("K")
-Fill = Callable[[str | None, str, str], dict[str, str]]
 
 NAME_LIMIT = 60
 SCHOOLS_LIMIT = 200
@@ -41,49 +40,57 @@ def markers_in(*texts: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found.group() for text in texts for found in _MARKER.finditer(text)))
 
 
-def filler(markers: Sequence[str]) -> Fill:
-    """Return the function that gives the values for the markers of one message.
+class Filler:
+    """The values for the markers of one message, and those it has made already. Raises Invalid for an unknown marker.
 
-    It takes given name, schools (names separated by commas) and token, and returns marker -> escaped value. The name
-    comes with a space before it and the schools in brackets, so that a sentence reads well where there is none.
-    Raises Invalid for a marker nobody knows.
+    The name comes with a space before it and the schools in brackets, so that a sentence reads well without them, too.
     """
-    places = [(text, *_read(text)) for text in markers]
-    tokens = [text for text, field, _ in places if field is PersonalField.TOKEN]
-    names = [(text, part) for text, field, part in places if field is PersonalField.GIVEN_NAME]
-    schools = [(text, part) for text, field, part in places if field is PersonalField.SCHOOLS]
-    # Few distinct values for many recipients: the parents of a school share one, and names repeat.
-    known_schools: dict[str, dict[str, str]] = {}
-    known_names: dict[str | None, dict[str, str]] = {}
 
-    def school_values(value: str) -> dict[str, str]:
+    def __init__(self, markers: Sequence[str]) -> None:
+        places = [(text, *_read(text)) for text in markers]
+        self._tokens = [text for text, field, _ in places if field is PersonalField.TOKEN]
+        self._names = [(text, part) for text, field, part in places if field is PersonalField.GIVEN_NAME]
+        self._schools = [(text, part) for text, field, part in places if field is PersonalField.SCHOOLS]
+        # Few distinct values for many recipients: the parents of a school share one, and names repeat.
+        self._known_schools: dict[str, dict[str, str]] = {}
+        self._known_names: dict[str | None, dict[str, str]] = {}
+
+    def __call__(self, given_name: str | None, schools: str, token: str) -> dict[str, str]:
+        """Return marker -> escaped value for one reader; the names of their schools are separated by semicolons."""
+        return self.many((given_name,), (schools,), (token,))[0]
+
+    def many(
+        self, given_names: Iterable[str | None], schools: Iterable[str], tokens: Sequence[str]
+    ) -> list[dict[str, str]]:
+        """Return marker -> escaped value for each of many readers."""
+        if not _IS_TOKEN("".join(tokens)):
+            raise Invalid("A recipient's token holds characters that no token has")
+        known_names, known_schools, places = self._known_names, self._known_schools, self._tokens
+        filled = []
+        for name, theirs, token in zip(given_names, schools, tokens, strict=True):
+            # A message may have no place for a value; nothing is a thing to remember, too.
+            of_schools, of_name = known_schools.get(theirs), known_names.get(name)
+            if of_schools is None:
+                of_schools = self._school_values(theirs)
+            values = of_schools | (self._name_values(name) if of_name is None else of_name)
+            for text in places:
+                values[text] = token
+            filled.append(values)
+        return filled
+
+    def _school_values(self, value: str) -> dict[str, str]:
         cleaned = clean(value, SCHOOLS_LIMIT)
-        return _remember(
-            known_schools, value, {text: f" ({_escaped(cleaned, part)})" if cleaned else "" for text, part in schools}
-        )
+        made = {text: f" ({_escaped(cleaned, part)})" if cleaned else "" for text, part in self._schools}
+        return _remember(self._known_schools, value, made)
 
-    def name_values(value: str | None) -> dict[str, str]:
+    def _name_values(self, value: str | None) -> dict[str, str]:
         name = value or ""
         if _IS_ORDINARY(name) and (name.isascii() or not _RIGHT_TO_LEFT(name)):
-            made = {text: f" <bdi>{name}</bdi>" if part is Part.HTML else " " + name for text, part in names}
+            made = {text: f" <bdi>{name}</bdi>" if part is Part.HTML else " " + name for text, part in self._names}
         else:
             cleaned = clean(name, NAME_LIMIT)
-            made = {text: " " + _escaped(cleaned, part) if cleaned else "" for text, part in names}
-        return _remember(known_names, value, made)
-
-    def fill(given_name: str | None, their_schools: str, token: str) -> dict[str, str]:
-        if not _IS_TOKEN(token):
-            raise Invalid("A recipient's token holds characters that no token has")
-        # A message may have no place for a value; nothing is a thing to remember, too.
-        schools_known, name_known = known_schools.get(their_schools), known_names.get(given_name)
-        if schools_known is None:
-            schools_known = school_values(their_schools)
-        values = schools_known | (name_values(given_name) if name_known is None else name_known)
-        for text in tokens:
-            values[text] = token
-        return values
-
-    return fill
+            made = {text: " " + _escaped(cleaned, part) if cleaned else "" for text, part in self._names}
+        return _remember(self._known_names, value, made)
 
 
 def printer(text: str) -> Callable[[Mapping[str, str]], str]:

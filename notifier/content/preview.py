@@ -13,7 +13,7 @@ from notifier.content import sms
 from notifier.content.documents import ReviewState
 from notifier.content.languages import Choice, Reason
 from notifier.content.library import Advisory
-from notifier.content.personal import filler, printer
+from notifier.content.personal import Filler, printer
 from notifier.content.render import RenderContext, Renderer
 from notifier.vocabulary import Channel, Readers
 
@@ -141,4 +141,4 @@ def _put(path: Path, text: str) -> Path:
 
 
 def _filled(text: str, markers: Sequence[str]) -> str:
-    return printer(text)(filler(markers)(SAMPLE_NAME, SAMPLE_SCHOOLS, SAMPLE_TOKEN))
+    return printer(text)(Filler(markers)(SAMPLE_NAME, SAMPLE_SCHOOLS, SAMPLE_TOKEN))

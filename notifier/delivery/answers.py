@@ -17,7 +17,7 @@ from random import Random
 from typing import cast
 
 import orjson
-from sqlalchemy import BigInteger, Table, bindparam, select, update
+from sqlalchemy import BigInteger, Table, bindparam, literal, select, update
 from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session
 
@@ -270,7 +270,7 @@ _taken = (
     _deliveries.update()
     .where(
         _deliveries.c.attempt_id == bindparam("the_attempt"),
-        _deliveries.c.status.in_(sources(DeliveryStatus.ACCEPTED)),
+        _deliveries.c.status.in_([literal(state) for state in sources(DeliveryStatus.ACCEPTED)]),
     )
     .values(status=DeliveryStatus.ACCEPTED, accepted_at=bindparam("the_moment"), reason=None)
 )

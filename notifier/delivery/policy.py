@@ -58,13 +58,14 @@ def judge(
 ) -> Verdict | None:
     """Decide about the next `limit` untouched deliveries of a batch; None if there are none left."""
     if claim.expires_at is not None and claim.expires_at <= now:
-        question = _untouched().add_columns(literal(HoldBackReason.EXPIRED.value))
+        question = _EXPIRED
     else:
         question = _question(claim.channel, topic, tuple(list_ids))
     asked = {_BATCH: claim.batch_id, _AT_MOST: limit, _MOMENT: now}
     rows: list[Candidate] = read_plain_rows(session, question, **asked)
     if not rows:
         return None
+    last_id = max(rows)[0]
     held: dict[str, list[int]] = {}
     send: list[Candidate] = []
     closer: list[Candidate] = []
@@ -76,32 +77,29 @@ def judge(
         else:
             held.setdefault(row[5], []).append(row[0])
     if not closer:
-        return Verdict(send, held, {}, rows[-1][0])
+        return Verdict(send, held, {}, last_id)
     found = sort_out(session, closer, patience, now=now)
-    return Verdict(send + found.go, held | found.hold_back, found.later, rows[-1][0])
+    return Verdict(send + found.go, held | found.hold_back, found.later, last_id)
+
+
+# The next deliveries of a batch that nothing has been done about. They are chosen before anything is joined to them, or
+# PostgreSQL would ask about the whole rest of the batch for each group of it.
+_NEXT = (
+    select(Delivery.id, Delivery.address_id, Delivery.destination, Delivery.given_name, Delivery.list_ids)
+    .where(Delivery.batch_id == bindparam(_BATCH, type_=BigInteger()), Delivery.status == DeliveryStatus.QUEUED)
+    .order_by(Delivery.id)
+    .limit(bindparam(_AT_MOST, type_=Integer()))
+    .subquery("untouched")
+)
+_EXPIRED = select(*_NEXT.c, literal(HoldBackReason.EXPIRED.value))
 
 
 # Putting the question together takes as long as answering it, and a campaign asks the same one for every batch.
 @lru_cache(maxsize=64)
 def _question(channel: Channel, topic: str, list_ids: tuple[int, ...]) -> Select[Any]:
     moment = bindparam(_MOMENT, type_=UtcDateTime())
+    # As values of the statement: a list of values would be written into it anew each time.
+    ids = [literal(list_id) for list_id in list_ids]
     return permission.with_hold_back(
-        _untouched(), Delivery.address_id, channel, topic=topic, now=moment, list_ids=list_ids, also=_LOOK_CLOSER
-    )
-
-
-def _untouched() -> Select[Any]:
-    """Return the SELECT of the next deliveries of a batch that nothing has been done about."""
-    columns: tuple[Any, ...] = (
-        Delivery.id,
-        Delivery.address_id,
-        Delivery.destination,
-        Delivery.given_name,
-        Delivery.list_ids,
-    )
-    return (
-        select(*columns)
-        .where(Delivery.batch_id == bindparam(_BATCH, type_=BigInteger()), Delivery.status == DeliveryStatus.QUEUED)
-        .order_by(Delivery.id)
-        .limit(bindparam(_AT_MOST, type_=Integer()))
+        select(*_NEXT.c), _NEXT.c.address_id, channel, topic=topic, now=moment, list_ids=ids, also=_LOOK_CLOSER
     )

@@ -7,6 +7,7 @@ database connection is held. Whatever is prepared and never recorded becomes `un
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import repeat
 
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
@@ -16,7 +17,7 @@ from notifier.audiences.segments import Audience, lists_of
 from notifier.campaigns import options
 from notifier.campaigns.models import Campaign
 from notifier.campaigns.options import Options
-from notifier.content.personal import filler
+from notifier.content.personal import Filler
 from notifier.delivery import policy, queue
 from notifier.delivery.again import queue_again
 from notifier.delivery.later import Patience
@@ -31,8 +32,6 @@ from notifier.kit.db import perform
 from notifier.kit.tokens import Keyring, Purpose
 from notifier.vocabulary import Channel, Envelope, Message
 
-Fill = Callable[[str | None, str, str], dict[str, str]]
-
 _TEXTS_KEPT = 64
 
 
@@ -45,7 +44,7 @@ class Job:
 
     claim: Claim
     message: Message
-    fill: Fill
+    fill: Filler
     topic: str
     list_ids: Sequence[int]
     place: Place
@@ -62,7 +61,7 @@ class Shelf:
     """The messages and campaigns a worker has met lately, each read once: what is approved never changes."""
 
     def __init__(self) -> None:
-        self._kept: dict[int, tuple[Message, Fill, str, bool]] = {}
+        self._kept: dict[int, tuple[Message, Filler, str, bool]] = {}
         self._campaigns: dict[int, tuple[str, str, Options]] = {}
 
     def campaign(self, session: Session, campaign_id: int) -> tuple[str, str, Options]:
@@ -75,7 +74,7 @@ class Shelf:
             found = self._campaigns[campaign_id] = topic, audience, options.read(wishes)
         return found
 
-    def text(self, session: Session, claim: Claim) -> tuple[Message, Fill, str, bool]:
+    def text(self, session: Session, claim: Claim) -> tuple[Message, Filler, str, bool]:
         """Return the message of a claimed batch, what fills it in, its region, and whether it is for real people."""
         found = self._kept.get(claim.variant_id)
         if found is None:
@@ -83,7 +82,7 @@ class Shelf:
                 select(Variant.content, Variant.region).where(Variant.id == claim.variant_id)
             ).one()
             text = message(content, claim.channel)
-            found = text, filler(text.markers), region, bool(content.get(LIVE))
+            found = text, Filler(text.markers), region, bool(content.get(LIVE))
             if len(self._kept) >= _TEXTS_KEPT:
                 self._kept.clear()
             self._kept[claim.variant_id] = found
@@ -213,7 +212,8 @@ def _intend(session: Session, claim: Claim, verdict: policy.Verdict, *, provider
         ).scalar_one()
     )
     # Those held back a moment ago are no longer queued, so the id range names exactly the rows that go.
-    perform(session, _SENDING, the_batch=claim.batch_id, last_id=verdict.last_id, the_attempt=attempt_id)
+    span = {"first_id": min(verdict.send)[0], "last_id": verdict.last_id}
+    perform(session, _SENDING, the_batch=claim.batch_id, the_attempt=attempt_id, **span)
     return attempt_id
 
 
@@ -234,7 +234,7 @@ _SENDING = (
     update(Delivery)
     .where(
         Delivery.batch_id == bindparam("the_batch"),
-        Delivery.id <= bindparam("last_id"),
+        Delivery.id.between(bindparam("first_id"), bindparam("last_id")),
         Delivery.status == DeliveryStatus.QUEUED,
     )
     .values(status=DeliveryStatus.SENDING, attempt_id=bindparam("the_attempt"))
@@ -243,28 +243,18 @@ _SENDING = (
 
 def envelopes(job: Job, group: Group, *, post: Post) -> list[Envelope]:
     """Return what each recipient of a group has of their own. The database is not asked: nobody waits for this."""
-    rows, names = group.rows, group.school_names
     campaign_id = job.claim.campaign_id
-    addresses = [row[1] for row in rows]
-    references = post.keyring.seal_many(Purpose.DELIVERY, [row[0] for row in rows])
+    ids, addresses, destinations, given_names, list_ids, _ = zip(*group.rows, strict=True)
+    references = post.keyring.seal_many(Purpose.DELIVERY, ids)
     preferences = post.keyring.seal_many(Purpose.PREFERENCES, addresses, campaign_id)
+    values = job.fill.many(given_names, map(group.school_names.__getitem__, list_ids), preferences)
     if job.claim.channel is Channel.SMS:
         several = post.numbers if len(post.numbers) > 1 else ()
-        return [
-            Envelope(
-                reference,
-                row[2],
-                job.fill(row[3], names[row[4]], token),
-                sender=number_of(several, row[1]) if several else None,
-            )
-            for row, reference, token in zip(rows, references, preferences, strict=True)
-        ]
+        senders = [number_of(several, address) if several else None for address in addresses]
+        return list(map(Envelope, references, destinations, values, repeat(None), senders))
     leave = f"{post.public_url}/u/"
     leaving = post.keyring.seal_many(Purpose.UNSUBSCRIBE, addresses, campaign_id)
-    return [
-        Envelope(reference, row[2], job.fill(row[3], names[row[4]], token), leave + unsubscribe)
-        for row, reference, token, unsubscribe in zip(rows, references, preferences, leaving, strict=True)
-    ]
+    return list(map(Envelope, references, destinations, values, [leave + one for one in leaving]))
 
 
 def _school_names(session: Session, job: Job, list_ids: set[str]) -> Mapping[str, str]:

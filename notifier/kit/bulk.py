@@ -79,9 +79,9 @@ def read_plain_rows(session: Session, question: Select[*tuple[Any, ...]], **valu
     A question with an order has a limit, too, or SQLite would forget about the order.
     """
     if _is_sqlite(session):
-        # As one text they come in one step; else the interpreter's lock would change hands for every row.
-        told: str = perform(session, _as_one_text(question), **values).scalar_one()
-        return list(map(tuple, orjson.loads(told)))
+        # As a text for each column they come in one step; else the interpreter's lock would change hands for each row.
+        told = perform(session, _as_texts(question), **values).one()
+        return list(zip(*map(orjson.loads, told), strict=True))
     result = perform(session, question, **values)
     rows = list(result.cursor.fetchall())
     result.close()
@@ -89,8 +89,8 @@ def read_plain_rows(session: Session, question: Select[*tuple[Any, ...]], **valu
 
 
 @lru_cache(maxsize=64)
-def _as_one_text(question: Select[*tuple[Any, ...]]) -> Select[str]:
-    return select(func.json_group_array(func.json_array(*question.subquery().c), type_=String()))
+def _as_texts(question: Select[*tuple[Any, ...]]) -> Select[*tuple[str, ...]]:
+    return select(*[func.json_group_array(column, type_=String()) for column in question.subquery().c])
 
 
 def insert_plain_rows(session: Session, table: type[Base], columns: Sequence[str], rows: Sequence[Row]) -> None:

@@ -245,8 +245,11 @@ def _sqlite_engine(url: str) -> Engine:
         # A transaction that reads first and writes later could fail to get the write lock half-way; taking it at the
         # start makes the others wait instead.
         options = connection.get_execution_options()
-        # The connection is one of many that serve everybody in turn, so each transaction says it anew.
-        connection.exec_driver_sql(f"PRAGMA synchronous={options.get('sqlite_synchronous', 'FULL')}")
+        # The connection is one of many that serve everybody in turn; it is told where the next of them wants another.
+        synchronous = options.get("sqlite_synchronous", "FULL")
+        if connection.info.get("synchronous") != synchronous:
+            connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+            connection.info["synchronous"] = synchronous
         begin = options.get("sqlite_begin")
         if begin is None:
             begin_writing(connection, timeout_s=SQLITE_BUSY_TIMEOUT_S)

@@ -160,17 +160,12 @@ def payload(message: EmailMessage, envelopes: Sequence[Envelope]) -> dict[str, A
 
 
 def _personalization(envelope: Envelope) -> dict[str, Any]:
-    one: dict[str, Any] = {
-        "to": [{"email": envelope.destination}],
-        "custom_args": {REFERENCE_ARGUMENT: envelope.reference},
-    }
-    if envelope.values:
-        one["substitutions"] = envelope.values
-    if envelope.unsubscribe_url:
-        one["headers"] = {
-            "List-Unsubscribe": unsubscribe_header(envelope.unsubscribe_url),
-            "List-Unsubscribe-Post": ONE_CLICK,
-        }
+    reference, destination, values, leave, _ = envelope
+    one: dict[str, Any] = {"to": [{"email": destination}], "custom_args": {REFERENCE_ARGUMENT: reference}}
+    if values:
+        one["substitutions"] = values
+    if leave:
+        one["headers"] = {"List-Unsubscribe": unsubscribe_header(leave), "List-Unsubscribe-Post": ONE_CLICK}
     return one
 
 

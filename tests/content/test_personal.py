@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.content.personal import clean, filler, longest, markers_in, printer
+from notifier.content.personal import Filler, clean, longest, markers_in, printer
 from notifier.kit.errors import Invalid
 from notifier.vocabulary import Part, PersonalField, marker
 
@@ -64,7 +64,7 @@ class Tags(HTMLParser):
 
 @given(name=st.one_of(st.none(), WILD), schools=WILD)
 def test_no_personal_value_can_break_out_of_its_place(name: str | None, schools: str) -> None:
-    values = filler(MARKERS)(name, schools, TOKEN)
+    values = Filler(MARKERS)(name, schools, TOKEN)
     assert set(values) == set(MARKERS)
     for value in values.values():
         assert not markers_in(value)
@@ -80,7 +80,7 @@ def test_no_personal_value_can_break_out_of_its_place(name: str | None, schools:
 
 @given(name=WILD, schools=WILD)
 def test_printing_and_replacing_in_any_order_give_the_same_text(name: str, schools: str) -> None:
-    values = filler(MARKERS)(name, schools, TOKEN)
+    values = Filler(MARKERS)(name, schools, TOKEN)
     text = "|".join(MARKERS)
     one = two = text
     for mark in MARKERS:
@@ -106,24 +106,32 @@ def test_printing_and_replacing_in_any_order_give_the_same_text(name: str, schoo
 )
 def test_a_name_in_text_and_html(name: str | None, in_text: str, in_html: str) -> None:
     marks = (marker(PersonalField.GIVEN_NAME, Part.TEXT), marker(PersonalField.GIVEN_NAME, Part.HTML))
-    assert list(filler(marks)(name, "", TOKEN).values()) == [in_text, in_html]
+    assert list(Filler(marks)(name, "", TOKEN).values()) == [in_text, in_html]
 
 
 def test_schools_come_in_brackets_or_not_at_all() -> None:
     mark = marker(PersonalField.SCHOOLS, Part.HTML)
-    fill = filler((mark,))
+    fill = Filler((mark,))
     assert fill(None, "St Mary's, Hill & Dale", TOKEN) == {mark: " (<bdi>St Mary&#x27;s, Hill &amp; Dale</bdi>)"}
     assert fill(None, "", TOKEN) == {mark: ""}
 
 
 def test_a_token_that_is_no_token_is_refused() -> None:
     with pytest.raises(Invalid, match="token"):
-        filler(MARKERS)("Anna", "", 'x" onclick="')
+        Filler(MARKERS)("Anna", "", 'x" onclick="')
+
+
+def test_many_are_filled_in_as_each_by_itself_and_no_token_slips_through_among_others() -> None:
+    names, schools, tokens = (None, "Anna", "O'Brien"), ("", "Hill & Dale", ""), (TOKEN, "b" * 23, "c" * 23)
+    fill = Filler(MARKERS)
+    assert fill.many(names, schools, tokens) == [fill(*one) for one in zip(names, schools, tokens, strict=True)]
+    with pytest.raises(Invalid, match="token"):
+        fill.many(names, schools, (TOKEN, "x<y", TOKEN))
 
 
 def test_a_mark_nobody_knows_is_refused() -> None:
     with pytest.raises(Invalid, match="surname"):
-        filler(("%%surname.html%%",))
+        Filler(("%%surname.html%%",))
 
 
 @given(WILD, st.integers(min_value=1, max_value=80))
@@ -134,5 +142,5 @@ def test_a_cleaned_value_is_never_longer_than_its_limit(value: str, limit: int) 
 @given(name=WILD, schools=WILD)
 def test_no_value_is_longer_than_the_longest_one_counted(name: str, schools: str) -> None:
     marks = tuple(marker(field, Part.SMS) for field in PersonalField)
-    values, limits = filler(marks)(name, schools, TOKEN), longest(marks)
+    values, limits = Filler(marks)(name, schools, TOKEN), longest(marks)
     assert all(len(values[mark]) <= len(limits[mark]) for mark in marks)

@@ -8,7 +8,7 @@ import pytest
 
 from notifier.content import sms
 from notifier.content.library import Advisory
-from notifier.content.personal import filler
+from notifier.content.personal import Filler
 from notifier.content.render import Renderer
 from notifier.kit.errors import Conflict, Invalid, NotFound
 from notifier.vocabulary import EmailMessage, Readers
@@ -33,7 +33,7 @@ def english(house: Renderer) -> EmailMessage:
 
 
 def filled(text: str, message: EmailMessage) -> str:
-    for mark, value in filler(message.markers)("Anna", "Hill School", TOKEN).items():
+    for mark, value in Filler(message.markers)("Anna", "Hill School", TOKEN).items():
         text = text.replace(mark, value)
     return text
 
