@@ -29,7 +29,7 @@ Verb = Callable[[Session, datetime], T]
 
 
 # While people come, who wait for its end on SQLite and beside it on PostgreSQL, one transaction takes this many events.
-_BESIDE_PEOPLE = 500
+_BESIDE_PEOPLE = 250
 # Where one person has just come, others are likely to come in the next seconds.
 _ABOUT_S = 5.0
 # How long events wait for what a person does; longer only takes what waits for something else itself.

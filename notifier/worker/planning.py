@@ -31,7 +31,7 @@ from notifier.worker.engine import Engine
 log = structlog.get_logger("notifier.scheduler")
 
 # How many addresses are planned in one transaction while people come, who on SQLite wait for its end.
-_PLANNED_BESIDE_PEOPLE = 1_000
+_PLANNED_BESIDE_PEOPLE = 500
 # How long what a campaign is made from is believed to be what was approved.
 _LOOK_AGAIN = timedelta(seconds=1)
 

@@ -49,7 +49,7 @@ def test_slices_are_smaller_only_where_people_wait_for_their_end(world: World) -
     with world.database.overtaking_transaction():
         pass
     beside_people = planning.planning_now(world.engine).slice_addresses
-    assert beside_people == (1_000 if world.database.is_sqlite else 10_000)
+    assert beside_people == (500 if world.database.is_sqlite else 10_000)
     world.planning = type(world.planning)(slice_addresses=100)
     assert planning.planning_now(world.engine) == world.planning
 
