@@ -15,11 +15,12 @@ from sqlalchemy import BigInteger, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from notifier.audiences import segments, slices
+from notifier.audiences.permission import address_of
 from notifier.audiences.segments import Audience
 from notifier.delivery import slice_table
 from notifier.delivery.models import Delivery
 from notifier.delivery.slice_table import Alike
-from notifier.kit.db import UtcDateTime
+from notifier.kit.db import UtcDateTime, perform
 from notifier.vocabulary import Channel, ChannelPolicy
 
 # What the question leaves open.
@@ -49,10 +50,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """A slice whose people stand in the temporary table: up to the address `through`, None if no address is left."""
+    """A slice whose people stand in the temporary table: up to the address `through`, None if no address is left.
+
+    `rows` is how many rows of all lists have an address in the slice, whoever they belong to.
+    """
 
     wanted: Wanted
+    after: int
     through: int | None
+    rows: int = 0
     found: tuple[Alike, ...] = ()
 
     @property
@@ -75,7 +81,8 @@ def gather(session: Session, slice_: Wanted, *, latest: datetime) -> Gathered:
     room = _room(session, slice_)
     through = slices.slice_end(session, channel, after, slice_.size) if room != 0 else None
     if through is None:
-        return Gathered(slice_, None)
+        return Gathered(slice_, after, None)
+    rows = _rows(session, channel, after, through)
     bounds = {_LATEST: latest, _AFTER: after, _THROUGH: through}
     members = _members(audience, channel, slice_.policy, tuple(list_ids), slice_.topic)
     slice_table.fill(
@@ -93,7 +100,25 @@ def gather(session: Session, slice_: Wanted, *, latest: datetime) -> Gathered:
     if not found:
         # Nobody was here, so where is the next one? A small audience is not looked for among everybody.
         through = slices.span(session, audience, channel, list_ids, after=through).after
-    return Gathered(slice_, through, found)
+    return Gathered(slice_, after, through, rows, found)
+
+
+def is_good(session: Session, gathered: Gathered, slice_: Wanted) -> bool:
+    """Whether what was gathered, in this transaction or before it, is what is wanted now, and nobody was erased since.
+
+    Who may be written to is asked once more when a message leaves. But a copy of an address that was erased meanwhile
+    would stay: an erasure takes at least one row of a list away.
+    """
+    if gathered.wanted != slice_:
+        return False
+    if gathered.through is None or not gathered.found:
+        return True
+    return _rows(session, slice_.channel, gathered.after, gathered.through) == gathered.rows
+
+
+def _rows(session: Session, channel: Channel, after: int, through: int) -> int:
+    rows: int = perform(session, _ROWS[channel], **{_AFTER: after, _THROUGH: through}).scalar_one()
+    return rows
 
 
 # Putting the question together takes longer than answering it for a few thousand addresses, and every slice asks it.
@@ -132,3 +157,12 @@ def _room(session: Session, slice_: Wanted) -> int | None:
         Delivery.wave_id == slice_.wave_id,
     )
     return max(0, first - (session.scalar(planned) or 0))
+
+
+_ROWS = {
+    channel: select(func.count()).where(
+        address_of(channel) > bindparam(_AFTER, type_=BigInteger()),
+        address_of(channel) <= bindparam(_THROUGH, type_=BigInteger()),
+    )
+    for channel in Channel
+}

@@ -172,7 +172,7 @@ def plan_slice(
             if campaign.status == CampaignStatus.APPROVED:
                 campaign = lifecycle.start(session, campaign.id, now=engine.clock())
             wanted = planner.next_slice(wave, campaign, audience, planning_now(engine))
-            if gathered is None or gathered.wanted != wanted:
+            if gathered is None or not gathering.is_good(session, gathered, wanted):
                 gathered = _gather(session, wanted, engine)
             if ahead is not None and gathered.following is not None:
                 ahead.begin(gathered.following)

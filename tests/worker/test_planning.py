@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from notifier.audiences import suppressions
+from notifier.audiences.forgetting import forget
 from notifier.campaigns.options import Options
 from notifier.delivery import control, waves
 from notifier.delivery.gathering import Gathered
@@ -105,3 +106,16 @@ def test_the_first_so_many_of_a_canary_are_not_gathered_ahead(world: World, ahea
         pass
     with _slice(world, ahead) as second:
         assert second is None
+
+
+def test_nobody_erased_meanwhile_is_copied_into_the_ledger(world: World, ahead: Ahead) -> None:
+    campaign = world.campaign()
+    with _slice(world, ahead):
+        pass
+    with world.database.transaction() as session:
+        forget(session, SECRET, Channel.EMAIL, "p4@example.org", actor="test", now=world.clock())
+    with _slice(world, ahead) as second:
+        assert second is not None
+    assert "p4@example.org" not in world.statuses(campaign)
+    world.plan()
+    assert len(world.statuses(campaign)) == 6
