@@ -32,7 +32,7 @@ log = structlog.get_logger("notifier.scheduler")
 
 # How many addresses are planned in one transaction while people come, who on SQLite wait for its end.
 _PLANNED_BESIDE_PEOPLE = 500
-# How long what a campaign is made from is believed to be what was approved.
+# How long what a campaign is made from is believed to be what was approved, and how long people stay gathered.
 _LOOK_AGAIN = timedelta(seconds=1)
 
 
@@ -111,10 +111,12 @@ class Ahead:
         self._engine = engine
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="gather")
         self._coming: Future[tuple[Steps, Gathered | None]] | None = None
+        self._since = engine.clock()
 
     def begin(self, wanted: Wanted) -> None:
         """Begin to gather a slice."""
         self._drop()
+        self._since = self._engine.clock()
         self._coming = self._thread.submit(self._gather, wanted)
 
     @contextmanager
@@ -123,7 +125,9 @@ class Ahead:
         coming, self._coming = self._coming, None
         steps, gathered = coming.result() if coming is not None else (Steps(self._engine.database), None)
         with closing(steps), steps.writing() as session:
-            yield session, gathered
+            # The turn to write may have been long in coming, and an upload may have had it before.
+            is_fresh = self._engine.clock() - self._since < _LOOK_AGAIN
+            yield session, gathered if is_fresh else None
 
     def close(self) -> None:
         """End; what was gathered and not asked for is dropped."""

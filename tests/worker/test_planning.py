@@ -119,3 +119,13 @@ def test_nobody_erased_meanwhile_is_copied_into_the_ledger(world: World, ahead: 
     assert "p4@example.org" not in world.statuses(campaign)
     world.plan()
     assert len(world.statuses(campaign)) == 6
+
+
+def test_what_was_gathered_long_ago_is_gathered_again(world: World, ahead: Ahead) -> None:
+    campaign = world.campaign()
+    with _slice(world, ahead):
+        pass
+    world.clock.forward(seconds=2)
+    with _slice(world, ahead) as second:
+        assert second is None
+    assert len(world.statuses(campaign)) == 6
