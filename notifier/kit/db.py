@@ -34,6 +34,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.selectable import HasPrefixes
 from sqlalchemy.types import TypeDecorator
 
+from notifier.kit import people
 from notifier.kit.errors import Invalid
 from notifier.kit.lifelines import LOST_AFTER_S, ours, see_whether_it_lives, tell_server
 from notifier.kit.reachable import reachable
@@ -106,6 +107,8 @@ class Database:
         self.engine = build_engine(url, lost_after_s=lost_after_s)
         # SQLite has one writer, and waits by sleeping and looking again; threads of one process can do better.
         self._turns = Turns() if self.is_sqlite else None
+        self._people = self.engine if self.is_sqlite else build_engine(url, lost_after_s=lost_after_s, name=people.NAME)
+        self._lookout = people.Lookout(self.engine, _ABOUT_S)
 
     @property
     def is_sqlite(self) -> bool:
@@ -114,8 +117,11 @@ class Database:
 
     @property
     def people_are_about(self) -> bool:
-        """Whether a person came in the last seconds, who waits while others write; never so on PostgreSQL."""
-        return self._turns is not None and self._turns.person_came_within(_ABOUT_S)
+        """Whether a person came in the last seconds, who waits for writers and cores; on PostgreSQL, to any process."""
+        if self._turns is not None:
+            return self._turns.person_came_within(_ABOUT_S)
+        with reachable(self.engine):
+            return self._lookout.sees_people()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -146,7 +152,9 @@ class Database:
 
     @contextmanager
     def _transaction(self, rank: Rank, **options: str) -> Iterator[Session]:
-        engine = self.engine.execution_options(**options) if options else self.engine
+        engine = self._people if rank is Rank.PERSON else self.engine
+        if options:
+            engine = engine.execution_options(**options)
         with (
             self.turn(rank),
             reachable(engine),
@@ -188,13 +196,14 @@ class Database:
     def close(self) -> None:
         """Give back every connection."""
         self.engine.dispose()
+        self._people.dispose()
 
 
-def build_engine(url: str, *, lost_after_s: float = LOST_AFTER_S) -> Engine:
+def build_engine(url: str, *, lost_after_s: float = LOST_AFTER_S, name: str | None = None) -> Engine:
     """Make the engine for a SQLAlchemy URL (`sqlite:///path` or `postgresql+psycopg://…`).
 
     Parameters are hidden in errors: they are the addresses and names of people. `lost_after_s` is how long a
-    connection to PostgreSQL may be without a sign of life.
+    connection to PostgreSQL may be without a sign of life, and `name` what its server calls these connections.
 
     Raises Invalid if the URL cannot be read or names another kind of database.
     """
@@ -208,15 +217,19 @@ def build_engine(url: str, *, lost_after_s: float = LOST_AFTER_S) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
     if parsed.drivername == "postgresql+psycopg":
-        return _postgresql_engine(parsed, lost_after_s)
+        return _postgresql_engine(parsed, lost_after_s, name)
     raise Invalid(
         f"The setting database.url (NOTIFIER_DATABASE_URL) names {parsed.drivername!r}; Notifier runs on sqlite or "
         "postgresql+psycopg"
     )
 
 
-def _postgresql_engine(url: URL, lost_after_s: float) -> Engine:
+def _postgresql_engine(url: URL, lost_after_s: float, name: str | None) -> Engine:
     given = ours(url, lost_after_s)
+    # What the server calls a connection is `name`, or else what the URL says, or else this.
+    given["fallback_application_name"] = "notifier"
+    if name is not None:
+        given["application_name"] = name
     engine = create_engine(url, connect_args=given, pool_size=10, max_overflow=10, **_OPTIONS)
     event.listen(engine, "connect", lambda connection, _record: tell_server(connection, lost_after_s))
     event.listen(engine, "checkout", see_whether_it_lives)

@@ -15,7 +15,7 @@ log = structlog.get_logger("notifier.scheduler")
 
 # How many provider events are applied in one transaction, and how many while people come.
 EVENTS_AT_ONCE, _APPLIED_BESIDE_PEOPLE = 3_000, 500
-# How many batches are counted in one transaction while people come, who on SQLite wait for its end, and otherwise.
+# How many batches are counted in one transaction while people come, and otherwise.
 _COUNTED_BESIDE_PEOPLE, _COUNTED_AT_ONCE = 1, 20
 
 

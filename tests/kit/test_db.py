@@ -105,9 +105,13 @@ def test_a_connection_the_server_has_ended_is_replaced_before_anybody_uses_it(po
     database.close()
 
 
-def test_people_are_about_after_one_has_come_and_only_where_others_wait_for_writers(database: Database) -> None:
-    with database.transaction():
-        assert not database.people_are_about
-    with database.overtaking_transaction():
-        pass
-    assert database.people_are_about is database.is_sqlite
+def test_nobody_is_about_where_nobody_has_come(database: Database) -> None:
+    with database.transaction() as session:
+        session.execute(text("SELECT 1"))
+    assert not database.people_are_about
+
+
+def test_people_are_about_after_one_has_come(database: Database) -> None:
+    with database.overtaking_transaction() as session:
+        session.execute(text("SELECT 1"))
+    assert database.people_are_about
