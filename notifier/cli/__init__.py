@@ -47,7 +47,9 @@ CHAPTERS = {
         "sandbox",
         "Stand in for SendGrid and Twilio until interrupted; with --json, print what a running sandbox received.",
     ),
-    "doctor": Chapter("setup", "doctor", "Look at every part of the installation and say what is wrong."),
+    "doctor": Chapter(
+        "setup", "doctor", "Look at every part of the installation and say what is wrong, and what would be better."
+    ),
     "users": Chapter("users", "app", "The people who may act."),
     "lists": Chapter("lists", "app", "Contact lists of schools, and their uploads."),
     "audiences": Chapter("audiences", "app", "Who a campaign would reach."),

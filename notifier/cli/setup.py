@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from notifier import config, migrations
 from notifier.bootstrap import House
 from notifier.cli.frame import JsonFlag, print_json, print_table, tell
 from notifier.cli.opening import house
+from notifier.kit.advice import advice
 from notifier.kit.errors import Conflict, NotifierError
 from notifier.kit.tokens import KEY_BYTES
 from notifier.sandbox.accounts import generate_signing_key
@@ -76,23 +78,34 @@ def write_secrets(home: Path, *, sandbox: str) -> bool:
 
 
 def doctor(as_json: JsonFlag = False) -> None:
-    """Look at every part of the installation and say what is wrong."""
+    """Look at every part of the installation and say what is wrong, and what would be better."""
     with house() as opened:
-        found = [(name, _look(check, opened)) for name, check in _CHECKS.items()]
+        found = [_look(name, check, opened) for name, check in _CHECKS.items()]
     if as_json:
-        print_json([{"check": name, "ok": trouble is None, "trouble": trouble} for name, trouble in found])
+        print_json([{**asdict(finding), "ok": finding.trouble is None} for finding in found])
     else:
-        print_table("Doctor", ["check", "finding"], [[name, trouble or "well"] for name, trouble in found])
-    if any(trouble for _, trouble in found):
+        rows = [[finding.check, "\n".join([finding.trouble or "well", *finding.advice])] for finding in found]
+        print_table("Doctor", ["check", "finding"], rows)
+    if any(finding.trouble for finding in found):
         raise typer.Exit(1)
 
 
-def _look(check: Callable[[House], object], opened: House) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one part: what is wrong, if anything, and what would be better."""
+
+    check: str
+    trouble: str | None
+    advice: list[str]
+
+
+def _look(name: str, check: Callable[[House], object], opened: House) -> Finding:
     try:
         check(opened)
+        advised = _BETTER[name](opened) if name in _BETTER else []
     except NotifierError as wrong:
-        return str(wrong)
-    return None
+        return Finding(name, str(wrong), [])
+    return Finding(name, None, advised)
 
 
 def _check_database(opened: House) -> None:
@@ -110,3 +123,5 @@ _CHECKS: dict[str, Callable[[House], object]] = {
     "audiences": lambda opened: [opened.papers.audience(name) for name in opened.audience_names()],
     "providers": lambda opened: opened.providers,
 }
+
+_BETTER: dict[str, Callable[[House], list[str]]] = {"database": lambda opened: advice(opened.database)}

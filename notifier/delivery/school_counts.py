@@ -34,20 +34,22 @@ def keep(session: Session, of_batches: Sequence[int], of_waves: Sequence[int]) -
     if not units:
         return
     drop(session, units)
-    sums = _taken_apart(
-        row
-        for which, unit in (
-            (Delivery.batch_id.in_(of_batches), Delivery.batch_id.expression),
-            (Delivery.wave_id.in_(of_waves) & Delivery.batch_id.is_(None), -Delivery.wave_id),
-        )
-        for row in session.execute(_texts(unit).where(which))
-    )
+    # An empty list is not asked about: SQLite would read all that lies outside of batches to find none of it.
+    questions = [
+        *([_texts(Delivery.batch_id.expression).where(Delivery.batch_id.in_(of_batches))] if of_batches else []),
+        *([_texts(-Delivery.wave_id).where(_outside(of_waves))] if of_waves else []),
+    ]
+    sums = _taken_apart(row for question in questions for row in session.execute(question))
     rows = [
         {"unit": unit, "list_id": list_id, "channel": channel, "status": status, "number": number}
         for (unit, list_id, channel, status), number in sums.items()
     ]
     if rows:
         session.execute(insert(SchoolCount), rows)
+
+
+def _outside(of_waves: Sequence[int]) -> ColumnElement[bool]:
+    return Delivery.wave_id.in_(of_waves) & Delivery.batch_id.is_(None)
 
 
 def drop(session: Session, units: Sequence[int]) -> None:
