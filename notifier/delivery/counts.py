@@ -1,9 +1,10 @@
 """Counts of deliveries that are always exact and cost next to nothing to read (docs/decisions/0041).
 
 A batch that is done, and what a planned wave held back outside of batches, rarely change: their counts are kept, per
-unit, by `refresh`. Whoever does change one says `changed` in the same transaction, and until the next refresh that unit
-is counted where it stands. A batch nobody has claimed yet is all queued. So a question reads a few rows for each batch,
-and deliveries only of the few units in motion; the hot path of sending writes nothing for it.
+unit, by `refresh`, which marks batch or wave as counted. Whoever does change one says `changed` in the same
+transaction, which takes the mark away, and until the next refresh that unit is counted where it stands. A batch nobody
+has claimed yet is all queued. So a question reads a few rows for each batch, and deliveries only of the few units in
+motion; the hot path of sending writes nothing for it.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,12 +12,25 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete, Select, and_, bindparam, delete, exists, func, insert, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from notifier.delivery import school_counts
 from notifier.delivery.batches import BatchStatus
-from notifier.delivery.models import Batch, CountedUnit, Delivery, DeliveryCount, Variant, Wave
+from notifier.delivery.models import Batch, Delivery, DeliveryCount, Variant, Wave
 from notifier.delivery.school_counts import SchoolCell
 from notifier.delivery.status import DeliveryStatus
 from notifier.delivery.waves import WaveStatus
@@ -24,7 +38,8 @@ from notifier.kit.db import perform
 from notifier.kit.dialects import hold_alone, hold_shared
 
 _LOCK = "delivery counts"
-_UNCOUNT = delete(CountedUnit).where(CountedUnit.unit == bindparam("the_unit"))
+_UNCOUNT = update(Batch).values(counted=None).where(Batch.counted.is_(True))
+_UNCOUNT_ONE = _UNCOUNT.where(Batch.id == bindparam("the_batch"))
 _AT_REST = (BatchStatus.DONE, BatchStatus.CANCELLED)
 
 
@@ -51,24 +66,20 @@ def changed(session: Session, deliveries: Select[int | None]) -> None:
 
 # Whoever names deliveries by a question asks it again and again.
 @lru_cache(maxsize=8)
-def _uncount_of(deliveries: Select[int | None]) -> Delete:
-    units = select(Delivery.batch_id).where(Delivery.id.in_(deliveries), Delivery.batch_id.is_not(None))
-    return delete(CountedUnit).where(CountedUnit.unit.in_(units))
+def _uncount_of(deliveries: Select[int | None]) -> Update:
+    return _UNCOUNT.where(Batch.id.in_(select(Delivery.batch_id).where(Delivery.id.in_(deliveries))))
 
 
 def wave_changed(session: Session, wave_ids: Collection[int]) -> None:
     """Say that deliveries these waves had planned outside of batches were changed."""
     hold_shared(session, _LOCK)
-    units = [-wave_id for wave_id in wave_ids]
-    session.execute(
-        delete(CountedUnit).where(CountedUnit.unit.in_(units)), execution_options={"synchronize_session": False}
-    )
+    _mark(session, Wave, wave_ids, counted=None)
 
 
 def batch_changed(session: Session, batch_id: int) -> None:
     """Say that deliveries of this batch were changed."""
     hold_shared(session, _LOCK)
-    perform(session, _UNCOUNT, the_unit=batch_id)
+    perform(session, _UNCOUNT_ONE, the_batch=batch_id)
 
 
 def batches_grew(session: Session, batch_ids: Sequence[int]) -> None:
@@ -83,27 +94,22 @@ def refresh(session: Session, *, limit: int = 200) -> int:
     A unit with a delivery still on its way is not at rest, whatever its batch says: it is left for later.
     """
     hold_alone(session, _LOCK)
-    batches = session.execute(
-        select(Batch.id, Batch.campaign_id)
-        .where(Batch.status.in_(_AT_REST), ~_is_counted(Batch.id), ~_has_sending(Batch.id))
+    batches = session.scalars(
+        select(Batch.id)
+        .where(Batch.status.in_(_AT_REST), Batch.counted.is_(None), ~_has_sending(Batch.id))
         .order_by(Batch.id)
         .limit(limit)
     ).all()
-    waves = session.execute(
-        select(Wave.id, Wave.campaign_id)
-        .where(Wave.status == WaveStatus.PLANNED, ~_is_counted(-Wave.id))
-        .order_by(Wave.id)
-        .limit(limit)
+    waves = session.scalars(
+        select(Wave.id).where(Wave.status == WaveStatus.PLANNED, Wave.counted.is_(None)).order_by(Wave.id).limit(limit)
     ).all()
-    _keep(session, [row.id for row in batches], _of_batches([row.id for row in batches]))
-    _keep(session, [-row.id for row in waves], _of_waves([row.id for row in waves]))
-    school_counts.keep(session, [row.id for row in batches], [row.id for row in waves])
+    _keep(session, batches, _of_batches(batches))
+    _keep(session, [-wave_id for wave_id in waves], _of_waves(waves))
+    school_counts.keep(session, batches, waves)
     ahead = school_counts.keep_ahead(session, _is_untouched(), limit=limit)
-    units = [{"unit": row.id, "campaign_id": row.campaign_id} for row in batches]
-    units += [{"unit": -row.id, "campaign_id": row.campaign_id} for row in waves]
-    if units:
-        session.execute(insert(CountedUnit), units)
-    return len(units) + ahead
+    _mark(session, Batch, batches, counted=True)
+    _mark(session, Wave, waves, counted=True)
+    return len(batches) + len(waves) + ahead
 
 
 def school_cells(session: Session, campaign_id: int) -> list[SchoolCell]:
@@ -131,8 +137,12 @@ def cells(session: Session, campaign_id: int) -> list[Cell]:
     ]
 
 
-def _is_counted(unit: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[bool]:
-    return exists().where(CountedUnit.unit == unit)
+def _mark(session: Session, table: type[Batch | Wave], ids: Collection[int], *, counted: bool | None) -> None:
+    if ids:
+        session.execute(
+            update(table).where(table.id.in_(ids)).values(counted=counted),
+            execution_options={"synchronize_session": False},
+        )
 
 
 def _has_sending(batch_id: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[bool]:
@@ -173,21 +183,17 @@ def _of_waves(wave_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
 def _kept(campaign_id: int) -> Select[*tuple[Any, ...]]:
     count = DeliveryCount
     groups = (count.variant_id, count.channel, count.region, count.status, count.reason)
-    return (
-        select(*groups, func.sum(count.number).label("number"))
-        .join(CountedUnit, CountedUnit.unit == count.unit)
-        .where(CountedUnit.campaign_id == campaign_id)
-        .group_by(*groups)
-    )
+    units = school_counts.counted_units(campaign_id)
+    return select(*groups, func.sum(count.number).label("number")).where(count.unit.in_(units)).group_by(*groups)
 
 
 def _in_motion(campaign_id: int) -> Select[*tuple[Any, ...]]:
-    moving = select(Batch.id).where(Batch.campaign_id == campaign_id, ~_is_counted(Batch.id), ~_is_untouched())
+    moving = select(Batch.id).where(Batch.campaign_id == campaign_id, Batch.counted.is_(None), ~_is_untouched())
     return _counted().where(Delivery.batch_id.in_(moving))
 
 
 def _unbatched(campaign_id: int) -> Select[*tuple[Any, ...]]:
-    waves = select(Wave.id).where(Wave.campaign_id == campaign_id, ~_is_counted(-Wave.id))
+    waves = select(Wave.id).where(Wave.campaign_id == campaign_id, Wave.counted.is_(None))
     return _counted().where(Delivery.wave_id.in_(waves), Delivery.batch_id.is_(None))
 
 

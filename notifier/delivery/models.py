@@ -13,17 +13,29 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from notifier.kit.db import Base, BigId
 
+_UNCOUNTED = "counted IS NULL"
+
+
+def _of_few(name: str, *columns: str, where: str) -> Index:
+    """An index of the few rows that are looked for again and again, among the many that are not."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
 
 class Wave(Base):
     """One due moment of a campaign.
 
     The planner works through the channels in order and through each in slices of addresses: `channel` is the one it is
     at, `planned_through` the last address id of it that has its delivery. `occurrence` counts the rounds of a recurring
-    campaign; within one round an address is written to once on a channel.
+    campaign; within one round an address is written to once on a channel. `counted` says that the kept counts of what
+    the wave has outside of batches are good; whoever changes that takes it back (delivery/counts.py).
     """
 
     __tablename__ = "waves"
-    __table_args__ = (Index("ix_waves_status_due_at", "status", "due_at"), Index("ix_waves_campaign_id", "campaign_id"))
+    __table_args__ = (
+        Index("ix_waves_status_due_at", "status", "due_at"),
+        Index("ix_waves_campaign_id", "campaign_id"),
+        _of_few("ix_waves_uncounted", "status", "id", where=_UNCOUNTED),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     campaign_id: Mapped[int] = mapped_column(BigInteger)
@@ -36,6 +48,7 @@ class Wave(Base):
     channel: Mapped[str | None] = mapped_column(String(5))
     planned_through: Mapped[int] = mapped_column(BigInteger, default=0)
     planned: Mapped[int] = mapped_column(default=0)
+    counted: Mapped[bool | None]
 
 
 class Variant(Base):
@@ -83,13 +96,15 @@ class Batch(Base):
 
     A claim holds a batch until `lease_until`; `claims` counts how often it was taken and, with `lease_owner`, fences
     off a worker whose lease has run out. The smaller `priority` goes first. `tries` counts how often its deliveries
-    were refused for now, and so how long the next pause is.
+    were refused for now, and so how long the next pause is. `counted` says that its kept counts are good; whoever
+    changes one of its deliveries takes it back (delivery/counts.py).
     """
 
     __tablename__ = "batches"
     __table_args__ = (
         Index("ix_batches_queue", "channel", "status", "priority", "due_at", "id"),
         Index("ix_batches_campaign_id", "campaign_id", "status"),
+        _of_few("ix_batches_uncounted", "status", "id", where=_UNCOUNTED),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -106,6 +121,7 @@ class Batch(Base):
     claims: Mapped[int] = mapped_column(default=0)
     lease_owner: Mapped[str | None] = mapped_column(String(80))
     lease_until: Mapped[datetime | None]
+    counted: Mapped[bool | None]
 
 
 class Delivery(Base):
@@ -121,12 +137,7 @@ class Delivery(Base):
         Index("ix_deliveries_batch_id", "batch_id", "id"),
         Index("ix_deliveries_address_id", "address_id"),
         # What the planner held back at once is in no batch; few rows, and asked for by wave.
-        Index(
-            "ix_deliveries_unbatched",
-            "wave_id",
-            sqlite_where=text("batch_id IS NULL"),
-            postgresql_where=text("batch_id IS NULL"),
-        ),
+        _of_few("ix_deliveries_unbatched", "wave_id", where="batch_id IS NULL"),
         # A delivery changes three times in its life, and no index is about what changes. With room beside it in its
         # page PostgreSQL writes the new version there and no index entry at all: a third to a quarter of the time.
         {"postgresql_with": {"fillfactor": 50}},
@@ -171,24 +182,9 @@ class Attempt(Base):
         Index("ix_attempts_batch_id", "batch_id"),
         Index("ix_attempts_provider", "provider", "id"),
         # The few that are looked for again and again: calls under way, doubts, and what is not counted yet.
-        Index(
-            "ix_attempts_in_flight",
-            "started_at",
-            sqlite_where=text("outcome IS NULL"),
-            postgresql_where=text("outcome IS NULL"),
-        ),
-        Index(
-            "ix_attempts_doubt",
-            "id",
-            sqlite_where=text("doubt = 'open'"),
-            postgresql_where=text("doubt = 'open'"),
-        ),
-        Index(
-            "ix_attempts_uncounted",
-            "id",
-            sqlite_where=text("counted IS NULL"),
-            postgresql_where=text("counted IS NULL"),
-        ),
+        _of_few("ix_attempts_in_flight", "started_at", where="outcome IS NULL"),
+        _of_few("ix_attempts_doubt", "id", where="doubt = 'open'"),
+        _of_few("ix_attempts_uncounted", "id", where=_UNCOUNTED),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -282,21 +278,12 @@ class Pace(Base):
     free_at_us: Mapped[int] = mapped_column(BigInteger)
 
 
-class CountedUnit(Base):
-    """A batch (by its id) or what a wave has outside of batches (minus the wave's id) whose counts are up to date.
-
-    Whoever changes a delivery of a counted unit takes this row away in the same transaction (delivery/counts.py).
-    """
-
-    __tablename__ = "counted_units"
-    __table_args__ = (Index("ix_counted_units_campaign_id", "campaign_id"),)
-
-    unit: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    campaign_id: Mapped[int] = mapped_column(BigInteger)
-
-
 class DeliveryCount(Base):
-    """How many deliveries of a unit share everything a report asks for. Empty texts and 0 stand for nothing."""
+    """How many deliveries of a unit share everything a report asks for. Empty texts and 0 stand for nothing.
+
+    A unit is a batch, by its id, or what a wave has outside of batches, by minus the wave's id. Its counts are good as
+    long as the batch or the wave is `counted`.
+    """
 
     __tablename__ = "delivery_counts"
 
@@ -313,7 +300,7 @@ class SchoolCount(Base):
     """How many deliveries of a unit were reached through one contact list, by channel and status.
 
     A delivery that stands for several lists counts in each; `list_id` 0 stands for none. Rows of a batch nobody has
-    claimed are good without a `CountedUnit`: all of it is queued.
+    claimed are good though it is not `counted`: all of it is queued.
     """
 
     __tablename__ = "school_counts"

@@ -130,10 +130,11 @@ def complete(session: Session, claim: Claim) -> bool:
 
 def expired(session: Session, *, now: datetime, limit: int) -> list[int]:
     """Return batches whose lease has run out, locked for this transaction."""
+    # None of them is counted; saying so lets the index of those that are not find them among all there ever were.
     return list(
         session.scalars(
             select(Batch.id)
-            .where(Batch.status == BatchStatus.CLAIMED, Batch.lease_until < now)
+            .where(Batch.status == BatchStatus.CLAIMED, Batch.counted.is_(None), Batch.lease_until < now)
             .order_by(Batch.id)
             .limit(limit)
             .with_for_update(skip_locked=True)

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, delete, exists, func, insert, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from notifier.delivery.models import Batch, CountedUnit, Delivery, SchoolCount
+from notifier.delivery.models import Batch, Delivery, SchoolCount, Wave
 
 Key = tuple[int, int, str, str]  # unit, list, channel, status
 
@@ -63,7 +63,7 @@ def keep_ahead(session: Session, untouched: ColumnElement[bool], *, limit: int) 
     """Count up to `limit` batches nobody has claimed; return how many that were."""
     batches = session.scalars(
         select(Batch.id)
-        .where(untouched, ~_has_rows(), exists().where(Delivery.batch_id == Batch.id))
+        .where(untouched, Batch.counted.is_(None), ~_has_rows(), exists().where(Delivery.batch_id == Batch.id))
         .order_by(Batch.id)
         .limit(limit)
     ).all()
@@ -76,29 +76,32 @@ def cells(session: Session, campaign_id: int, *, untouched: ColumnElement[bool])
     sums: Counter[tuple[int, str, str]] = Counter()
     of_it = Batch.campaign_id == campaign_id
     ahead = select(Batch.id).where(of_it, untouched)
-    counted = select(CountedUnit.unit).where(CountedUnit.campaign_id == campaign_id)
+    counted = counted_units(campaign_id)
     for units in (counted, ahead):
         for list_id, channel, status, number in session.execute(_kept(units)):
             sums[list_id, channel, status] += number
-    moving = select(Batch.id).where(of_it, Batch.id.not_in(counted), ~(untouched & _has_rows()))
+    moving = select(Batch.id).where(of_it, Batch.counted.is_(None), ~(untouched & _has_rows()))
     unit = Delivery.batch_id.expression
     in_motion = session.execute(_texts(unit).where(Delivery.batch_id.in_(moving)))
-    outside = session.execute(
-        _texts(-Delivery.wave_id).where(
-            Delivery.campaign_id == campaign_id, Delivery.batch_id.is_(None), (-Delivery.wave_id).not_in(counted)
-        )
-    )
+    waves = select(Wave.id).where(Wave.campaign_id == campaign_id, Wave.counted.is_(None))
+    outside = session.execute(_texts(-Delivery.wave_id).where(Delivery.wave_id.in_(waves), Delivery.batch_id.is_(None)))
     for rows in (in_motion, outside):
         for (_, list_id, channel, status), number in _taken_apart(rows).items():
             sums[list_id, channel, status] += number
     return [SchoolCell(*key, number) for key, number in sorted(sums.items())]
 
 
+def counted_units(campaign_id: int) -> CompoundSelect[int]:
+    """Return the units of a campaign whose kept counts are good: a batch's id, and minus a wave's id."""
+    batches = select(Batch.id).where(Batch.campaign_id == campaign_id, Batch.counted.is_not(None))
+    waves = select(-Wave.id).where(Wave.campaign_id == campaign_id, Wave.counted.is_not(None))
+    return union_all(batches, waves)
+
+
 def batches_of(campaign_id: int, list_id: int, *, untouched: ColumnElement[bool]) -> Select[int]:
     """Return the batches of a campaign that hold somebody of a list, or whose kept counts cannot say."""
-    counted = exists().where(CountedUnit.unit == Batch.id)
     named = exists().where(SchoolCount.unit == Batch.id, SchoolCount.list_id == list_id)
-    kept = or_(counted, and_(untouched, _has_rows()))
+    kept = or_(Batch.counted.is_not(None), and_(untouched, _has_rows()))
     return select(Batch.id).where(Batch.campaign_id == campaign_id, or_(named, ~kept))
 
 
@@ -111,7 +114,7 @@ def _texts(unit: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
     return select(*groups, func.count().label("number")).group_by(*groups)
 
 
-def _kept(units: Select[int]) -> Select[int, str, str, int]:
+def _kept(units: Select[int] | CompoundSelect[int]) -> Select[int, str, str, int]:
     groups = (SchoolCount.list_id, SchoolCount.channel, SchoolCount.status)
     return select(*groups, func.sum(SchoolCount.number)).where(SchoolCount.unit.in_(units)).group_by(*groups)
 

@@ -9,6 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select, text
 
 from notifier import migrations
+from notifier.delivery.models import Batch, Wave
 from notifier.kit.db import Base, Database
 from notifier.tracking.models import PendingEvent
 
@@ -74,6 +75,32 @@ def test_what_is_pending_is_still_about_the_same_delivery_or_address(empty: Data
         waiting = select(PendingEvent.delivery_ids, PendingEvent.destination, PendingEvent.number)
         found = session.execute(waiting.order_by(PendingEvent.id)).all()
     assert [tuple(row) for row in found] == [([7], None, 1), (None, "maria@example.org", 1)]
+
+
+def test_what_was_counted_stays_counted_and_nothing_else_is(empty: Database) -> None:
+    _upgrade_to(empty, "0014")
+    batch = (
+        "INSERT INTO batches (id, campaign_id, wave_id, variant_id, channel, priority, due_at, size, tries, status, claims) "
+        "VALUES (:id, 1, 5, 1, 'email', 10, '2026-11-23 09:00:00', 1, 0, 'done', 1)"
+    )
+    wave = (
+        "INSERT INTO waves (id, campaign_id, occurrence, priority, due_at, status, scope, planned_through, planned) "
+        "VALUES (:id, 1, 1, 10, '2026-11-23 09:00:00', 'planned', '{}', 0, 0)"
+    )
+    with empty.transaction() as session:
+        for statement, ids in ((batch, (5, 6)), (wave, (5, 6, 7))):
+            for one in ids:
+                session.execute(text(statement), {"id": one})
+        session.execute(text("INSERT INTO counted_units (unit, campaign_id) VALUES (6, 1), (-5, 1), (-7, 1)"))
+    migrations.upgrade(empty)
+    with empty.reading() as session:
+        assert session.scalars(select(Batch.id).where(Batch.counted.is_(True))).all() == [6]
+        assert session.scalars(select(Wave.id).where(Wave.counted.is_(True)).order_by(Wave.id)).all() == [5, 7]
+    config = migrations.config()
+    with empty.changing() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0014")
+        assert sorted(connection.scalars(text("SELECT unit FROM counted_units"))) == [-7, -5, 6]
 
 
 def test_an_address_with_a_choice_outlives_the_change_of_its_table(empty: Database) -> None:
