@@ -80,8 +80,8 @@ def test_what_is_pending_is_still_about_the_same_delivery_or_address(empty: Data
 def test_what_was_counted_stays_counted_and_nothing_else_is(empty: Database) -> None:
     _upgrade_to(empty, "0014")
     batch = (
-        "INSERT INTO batches (id, campaign_id, wave_id, variant_id, channel, priority, due_at, size, tries, status, claims) "
-        "VALUES (:id, 1, 5, 1, 'email', 10, '2026-11-23 09:00:00', 1, 0, 'done', 1)"
+        "INSERT INTO batches (id, campaign_id, wave_id, variant_id, channel, priority, due_at, size, tries, status, "
+        "claims) VALUES (:id, 1, 5, 1, 'email', 10, '2026-11-23 09:00:00', 1, 0, 'done', 1)"
     )
     wave = (
         "INSERT INTO waves (id, campaign_id, occurrence, priority, due_at, status, scope, planned_through, planned) "
