@@ -17,6 +17,8 @@ from notifier.delivery.models import Attempt, Batch, CallTotal
 from notifier.delivery.queue import DOUBT_OPEN
 
 UNDER_WAY = "under_way"
+# How many calls are folded into the totals in one step.
+AT_ONCE = 500
 _SUMS = ("calls", "recipients", "taken", "refused_permille", "duration_ms")
 
 
@@ -52,7 +54,7 @@ def lines(session: Session, campaign_id: int | None = None) -> list[CallLine]:
     ]  # fmt: skip
 
 
-def count(session: Session, *, limit: int = 500) -> int:
+def count(session: Session, *, limit: int = AT_ONCE) -> int:
     """Fold up to `limit` closed calls into the totals; return how many that were. Several may do so at once."""
     ids = session.scalars(
         select(Attempt.id)

@@ -7,10 +7,11 @@ has claimed yet is all queued. So a question reads a few rows for each batch, an
 motion; the hot path of sending writes nothing for it.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -21,7 +22,6 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    insert,
     literal,
     select,
     update,
@@ -34,6 +34,7 @@ from notifier.delivery.models import Batch, Delivery, DeliveryCount, Variant, Wa
 from notifier.delivery.school_counts import SchoolCell
 from notifier.delivery.status import DeliveryStatus
 from notifier.delivery.waves import WaveStatus
+from notifier.kit.bulk import insert_plain_rows
 from notifier.kit.db import perform
 from notifier.kit.dialects import hold_alone, hold_shared
 
@@ -53,6 +54,19 @@ class Cell:
     status: str
     reason: str
     number: int
+
+
+class _Sum(NamedTuple):
+    """So many deliveries of a unit are alike. The first five are what schools are counted by."""
+
+    unit: int
+    list_ids: str
+    channel: str
+    status: str
+    number: int
+    variant_id: int
+    region: str
+    reason: str
 
 
 def changed(session: Session, deliveries: Select[int | None]) -> None:
@@ -103,9 +117,11 @@ def refresh(session: Session, *, limit: int = 200) -> int:
     waves = session.scalars(
         select(Wave.id).where(Wave.status == WaveStatus.PLANNED, Wave.counted.is_(None)).order_by(Wave.id).limit(limit)
     ).all()
-    _keep(session, batches, _of_batches(batches))
-    _keep(session, [-wave_id for wave_id in waves], _of_waves(waves))
-    school_counts.keep(session, batches, waves)
+    _keep(
+        session,
+        [*batches, *[-wave_id for wave_id in waves]],
+        [*_of_batches(session, batches), *_of_waves(session, waves)],
+    )
     ahead = school_counts.keep_ahead(session, _is_untouched(), limit=limit)
     _mark(session, Batch, batches, counted=True)
     _mark(session, Wave, waves, counted=True)
@@ -149,17 +165,22 @@ def _has_sending(batch_id: ColumnElement[int] | InstrumentedAttribute[int]) -> C
     return exists().where(Delivery.batch_id == batch_id, Delivery.status == DeliveryStatus.SENDING)
 
 
-def _keep(session: Session, units: Sequence[int], counts: Select[*tuple[Any, ...]]) -> None:
+def _keep(session: Session, units: Sequence[int], found: Sequence[_Sum]) -> None:
+    """Keep what was counted of these units."""
     if not units:
         return
     session.execute(
         delete(DeliveryCount).where(DeliveryCount.unit.in_(units)), execution_options={"synchronize_session": False}
     )
-    names = ["variant_id", "channel", "region", "status", "reason", "number", "unit"]
-    session.execute(insert(DeliveryCount).from_select(names, counts))
+    cells: Counter[tuple[int, int, str, str, str, str]] = Counter()
+    for one in found:
+        cells[one.unit, one.variant_id, one.channel, one.region, one.status, one.reason] += one.number
+    columns = ("unit", "variant_id", "channel", "region", "status", "reason", "number")
+    insert_plain_rows(session, DeliveryCount, columns, [(*cell, number) for cell, number in cells.items()])
+    school_counts.keep(session, units, (one[:5] for one in found))
 
 
-def _counted(*extra: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+def _counted() -> Select[*tuple[Any, ...]]:
     """Count deliveries by everything a report asks for; the caller says which."""
     groups = (
         func.coalesce(Delivery.variant_id, 0).label("variant_id"),
@@ -168,16 +189,35 @@ def _counted(*extra: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
         Delivery.status,
         func.coalesce(Delivery.reason, "").label("reason"),
     )
-    return select(*groups, func.count().label("number"), *extra).group_by(*groups, *extra)
+    return select(*groups, func.count().label("number")).group_by(*groups)
 
 
-def _of_batches(batch_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
-    return _counted(Delivery.batch_id.expression).where(Delivery.batch_id.in_(batch_ids))
+def _of_batches(session: Session, batch_ids: Sequence[int]) -> list[_Sum]:
+    """Count batches. What all of a batch share is asked of the batch, because every column to count by costs time."""
+    if not batch_ids:
+        return []
+    shared = select(Batch.id, Batch.channel, Batch.variant_id, Variant.region).join(
+        Variant, Variant.id == Batch.variant_id
+    )
+    of_batch = {row.id: row for row in session.execute(shared.where(Batch.id.in_(batch_ids)))}
+    groups = (Delivery.batch_id, Delivery.list_ids, Delivery.status, func.coalesce(Delivery.reason, ""))
+    found = select(*groups, func.count()).where(Delivery.batch_id.in_(batch_ids)).group_by(*groups)
+    return [
+        _Sum(batch.id, lists, batch.channel, status, number, batch.variant_id, batch.region, reason)
+        for unit, lists, status, reason, number in session.execute(found)
+        for batch in (of_batch[unit],)
+    ]
 
 
-def _of_waves(wave_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
-    unit = (-Delivery.wave_id).label("unit")
-    return _counted(unit).where(Delivery.wave_id.in_(wave_ids), Delivery.batch_id.is_(None))
+def _of_waves(session: Session, wave_ids: Sequence[int]) -> list[_Sum]:
+    """Count what waves have outside of batches."""
+    if not wave_ids:
+        return []
+    variant_id, reason = func.coalesce(Delivery.variant_id, 0), func.coalesce(Delivery.reason, "")
+    unit = -Delivery.wave_id
+    groups = (unit, Delivery.list_ids, Delivery.channel, Delivery.status, variant_id, Delivery.region, reason)
+    rows = select(*groups[:4], func.count(), *groups[4:]).where(school_counts.outside(wave_ids)).group_by(*groups)
+    return [_Sum(*row) for row in session.execute(rows)]
 
 
 def _kept(campaign_id: int) -> Select[*tuple[Any, ...]]:

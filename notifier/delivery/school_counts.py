@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, delete, exists, func, insert, or_, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, delete, exists, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from notifier.delivery.models import Batch, Delivery, SchoolCount, Wave
+from notifier.kit.bulk import insert_plain_rows
 
 Key = tuple[int, int, str, str]  # unit, list, channel, status
 
@@ -28,27 +29,15 @@ class SchoolCell:
     number: int
 
 
-def keep(session: Session, of_batches: Sequence[int], of_waves: Sequence[int]) -> None:
-    """Count these batches, and what these waves have outside of batches, anew."""
-    units = [*of_batches, *[-wave_id for wave_id in of_waves]]
-    if not units:
-        return
+def keep(session: Session, units: Sequence[int], counted: Iterable[tuple[Any, ...]]) -> None:
+    """Keep what was counted of these units anew: rows of unit, lists, channel, status, number."""
     drop(session, units)
-    # An empty list is not asked about: SQLite would read all that lies outside of batches to find none of it.
-    questions = [
-        *([_texts(Delivery.batch_id.expression).where(Delivery.batch_id.in_(of_batches))] if of_batches else []),
-        *([_texts(-Delivery.wave_id).where(_outside(of_waves))] if of_waves else []),
-    ]
-    sums = _taken_apart(row for question in questions for row in session.execute(question))
-    rows = [
-        {"unit": unit, "list_id": list_id, "channel": channel, "status": status, "number": number}
-        for (unit, list_id, channel, status), number in sums.items()
-    ]
-    if rows:
-        session.execute(insert(SchoolCount), rows)
+    rows = [(*key, number) for key, number in _taken_apart(counted).items()]
+    insert_plain_rows(session, SchoolCount, ("unit", "list_id", "channel", "status", "number"), rows)
 
 
-def _outside(of_waves: Sequence[int]) -> ColumnElement[bool]:
+def outside(of_waves: Sequence[int]) -> ColumnElement[bool]:
+    """Return the condition that a delivery of these waves is in no batch."""
     return Delivery.wave_id.in_(of_waves) & Delivery.batch_id.is_(None)
 
 
@@ -67,7 +56,9 @@ def keep_ahead(session: Session, untouched: ColumnElement[bool], *, limit: int) 
         .order_by(Batch.id)
         .limit(limit)
     ).all()
-    keep(session, batches, ())
+    if batches:
+        unit = Delivery.batch_id.expression
+        keep(session, batches, session.execute(_texts(unit).where(Delivery.batch_id.in_(batches))))
     return len(batches)
 
 

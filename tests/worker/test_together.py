@@ -1,12 +1,16 @@
 """Several schedulers at once: every duty may run in many places, and what it does is done once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from notifier.delivery.models import Batch, Delivery
+from notifier.kit.db import Database
 from notifier.kit.tokens import Purpose
 from notifier.providers.base import Ambiguous, Event
 from notifier.tracking import inbox
@@ -102,3 +106,29 @@ def test_four_finishers_close_a_campaign_once(world: World) -> None:
     duties.finish(world.engine)
     _together(world, duties.finish)
     assert world.found(campaign).status == "sent"
+
+
+def test_counting_ends_though_more_comes_to_rest_all_the_time(world: World) -> None:
+    """A duty that waits for nothing more to come would count without end while a campaign is being sent."""
+    world.people(*(Person(email=f"p{number}@example.org") for number in range(3)))
+    sent = 0
+
+    def send_another() -> None:
+        nonlocal sent
+        if sent < 5:
+            sent += 1
+            world.campaign()
+            world.plan()
+            world.work()
+
+    class Restless(Database):
+        @contextmanager
+        def repeatable_transaction(self) -> Iterator[Session]:
+            with super().repeatable_transaction() as session:
+                yield session
+            send_another()
+
+    send_another()
+    with closing(Restless(world.database.engine.url.render_as_string(hide_password=False))) as restless:
+        assert duties.count(replace(world.engine, database=restless)) > 0
+    assert sent == 2
