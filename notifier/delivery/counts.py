@@ -96,12 +96,6 @@ def batch_changed(session: Session, batch_id: int) -> None:
     perform(session, _UNCOUNT_ONE, the_batch=batch_id)
 
 
-def batches_grew(session: Session, batch_ids: Sequence[int]) -> None:
-    """Say that more deliveries were planned into batches nobody has claimed, which may have been counted ahead."""
-    hold_shared(session, _LOCK)
-    school_counts.drop(session, batch_ids)
-
-
 def refresh(session: Session, *, limit: int = 200) -> int:
     """Count up to `limit` units at rest that are not counted, and schools ahead; return how many that were.
 
@@ -122,7 +116,7 @@ def refresh(session: Session, *, limit: int = 200) -> int:
         [*batches, *[-wave_id for wave_id in waves]],
         [*_of_batches(session, batches), *_of_waves(session, waves)],
     )
-    ahead = school_counts.keep_ahead(session, _is_untouched(), limit=limit)
+    ahead = school_counts.keep_ahead(session, and_(_is_untouched(), _grows_no_more()), limit=limit)
     _mark(session, Batch, batches, counted=True)
     _mark(session, Wave, waves, counted=True)
     return len(batches) + len(waves) + ahead
@@ -251,6 +245,11 @@ def _untouched(campaign_id: int) -> Select[*tuple[Any, ...]]:
         .where(Batch.campaign_id == campaign_id, _is_untouched())
         .group_by(Batch.variant_id, Batch.channel, Variant.region)
     )
+
+
+def _grows_no_more() -> ColumnElement[bool]:
+    # While a wave is planned its next slice fills up the batches of the last.
+    return exists().where(Wave.id == Batch.wave_id, Wave.status == WaveStatus.PLANNED)
 
 
 def _is_untouched() -> ColumnElement[bool]:

@@ -13,7 +13,6 @@ from sqlalchemy import case, insert, update
 from sqlalchemy.orm import Session
 
 from notifier.campaigns.models import Campaign
-from notifier.delivery import counts
 from notifier.delivery.batches import BatchStatus, reserve_ids
 from notifier.delivery.models import Batch, Wave
 from notifier.vocabulary import Channel
@@ -101,7 +100,6 @@ def _grow(
         .returning(Batch.id),
         execution_options={"synchronize_session": False},
     ).all()
-    counts.batches_grew(session, grown)
     return {variant_id: one for variant_id, one in wanted.items() if one.batch_id in grown}
 
 

@@ -49,7 +49,7 @@ def drop(session: Session, units: Sequence[int]) -> None:
 
 
 def keep_ahead(session: Session, untouched: ColumnElement[bool], *, limit: int) -> int:
-    """Count up to `limit` batches nobody has claimed; return how many that were."""
+    """Count up to `limit` batches that nobody has claimed, and that will not grow; return how many that were."""
     batches = session.scalars(
         select(Batch.id)
         .where(untouched, Batch.counted.is_(None), ~_has_rows(), exists().where(Delivery.batch_id == Batch.id))
