@@ -75,13 +75,19 @@ def changed(session: Session, deliveries: Select[int | None]) -> None:
     Needed wherever a delivery of a finished batch changes: events, and what was unknown and is settled.
     """
     hold_shared(session, _LOCK)
-    perform(session, _uncount_of(deliveries))
+    in_order, uncount = _uncount_of(deliveries)
+    if session.get_bind().dialect.name != "sqlite":
+        # Two schedulers may say so of the same batches; taken in order, neither can hold what the other waits for.
+        perform(session, in_order).close()
+    perform(session, uncount)
 
 
 # Whoever names deliveries by a question asks it again and again.
 @lru_cache(maxsize=8)
-def _uncount_of(deliveries: Select[int | None]) -> Update:
-    return _UNCOUNT.where(Batch.id.in_(select(Delivery.batch_id).where(Delivery.id.in_(deliveries))))
+def _uncount_of(deliveries: Select[int | None]) -> tuple[Select[int], Update]:
+    of_theirs = Batch.id.in_(select(Delivery.batch_id).where(Delivery.id.in_(deliveries)))
+    in_order = select(Batch.id).where(Batch.counted.is_(True), of_theirs).order_by(Batch.id).with_for_update()
+    return in_order, _UNCOUNT.where(of_theirs)
 
 
 def wave_changed(session: Session, wave_ids: Collection[int]) -> None:
