@@ -32,7 +32,7 @@ log = structlog.get_logger("notifier.scheduler")
 
 # How many addresses are planned in one transaction while people come: on SQLite they wait for its end, on PostgreSQL
 # for a core and for its log to reach the disk.
-_PLANNED_BESIDE_PEOPLE, _PLANNED_BESIDE_PEOPLE_ON_A_SERVER = 500, 1_000
+_PLANNED_BESIDE_PEOPLE = 500
 # How long what a campaign is made from is believed to be what was approved, and how long people stay gathered.
 _LOOK_AGAIN = timedelta(seconds=1)
 
@@ -199,11 +199,10 @@ def plan_slice(
 
 def planning_now(engine: Engine) -> PlanSettings:
     """Return how the next slice is planned: a smaller one while people are about."""
-    settings, database = engine.planning, engine.database
-    if not database.people_are_about:
+    settings = engine.planning
+    if not engine.database.people_are_about:
         return settings
-    most = _PLANNED_BESIDE_PEOPLE if database.is_sqlite else _PLANNED_BESIDE_PEOPLE_ON_A_SERVER
-    return replace(settings, slice_addresses=min(settings.slice_addresses, most))
+    return replace(settings, slice_addresses=min(settings.slice_addresses, _PLANNED_BESIDE_PEOPLE))
 
 
 class NotWhatWasApproved(NotifierError):
