@@ -27,9 +27,8 @@ def take_over(engine: Engine) -> int:
 
 def apply_events(engine: Engine) -> int:
     """Apply what providers told us, portion by portion, until there is no more than a part of one."""
-    with engine.database.reading() as session:
-        if not apply.is_pending(session):
-            return 0
+    if not _events_wait(engine):
+        return 0
     applied = 0
     while True:
         limit = _APPLIED_BESIDE_PEOPLE if engine.database.people_are_about else EVENTS_AT_ONCE
@@ -40,6 +39,11 @@ def apply_events(engine: Engine) -> int:
         # full one lacks less than one more line of events would have brought.
         if some <= limit - inbox.TOGETHER:
             return applied
+
+
+def _events_wait(engine: Engine) -> bool:
+    with engine.database.reading() as session:
+        return apply.is_pending(session)
 
 
 def finish(engine: Engine) -> list[int]:
@@ -70,7 +74,9 @@ def count(engine: Engine) -> int:
             units, called = counts.refresh(session, limit=limit), calls.count(session)
         counted += units + called
         # A step has a fixed price, so what has just come to rest waits for the next tick. Answers are exact without it.
-        if units < limit and called < calls.AT_ONCE:
+        is_through = units < limit and called < calls.AT_ONCE
+        # What events are about to change would be counted for nothing: beside them a tick counts only a little.
+        if is_through or (counted >= _COUNTED_AT_ONCE and _events_wait(engine)):
             return counted
 
 

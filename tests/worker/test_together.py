@@ -14,7 +14,7 @@ from notifier.kit.db import Database
 from notifier.kit.tokens import Purpose
 from notifier.providers.base import Ambiguous, Event
 from notifier.tracking import inbox
-from notifier.vocabulary import EventKind
+from notifier.vocabulary import ChannelPolicy, EventKind
 from notifier.worker import doubts, duties, planning
 from notifier.worker.engine import Engine
 from tests.delivery.conftest import World
@@ -131,3 +131,23 @@ def test_counting_ends_though_more_comes_to_rest_all_the_time(world: World) -> N
     with closing(Restless(world.database.engine.url.render_as_string(hide_password=False))) as restless:
         assert duties.count(replace(world.engine, database=restless)) > 0
     assert sent == 2
+
+
+def test_beside_events_that_wait_a_tick_counts_only_a_little(world: World) -> None:
+    world.people(*(Person(email=f"p{number}@example.org") for number in range(60)))
+    world.planning = type(world.planning)(email_batch=1)
+    world.campaign(channels=ChannelPolicy.EMAIL)
+    world.plan()
+    world.work()
+    reference = world.keyring.seal(Purpose.DELIVERY, 1)
+    told = Event("fake", "1", EventKind.DELIVERED, world.clock(), reference=reference)
+    with world.database.transaction() as session:
+        inbox.store(session, [told], keyring=world.keyring, now=world.clock())
+    uncounted = select(func.count()).select_from(Batch).where(Batch.counted.is_(None))
+    left = []
+    for _ in range(2):
+        duties.count(world.engine)
+        with world.database.reading() as session:
+            left.append(session.scalar(uncounted))
+        duties.apply_events(world.engine)
+    assert left == [40, 0]
