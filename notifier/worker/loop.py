@@ -108,7 +108,10 @@ class Worker:
     async def _serve(self, channel: Channel, stop: asyncio.Event, *, least: int | None) -> None:
         while not stop.is_set():
             try:
-                begun = await self._in_thread(lambda session: self._begin(session, channel, least))
+                # Told to stop while this waits for its thread, it must not claim what another hand has just given back.
+                begun = await self._in_thread(
+                    lambda session: None if stop.is_set() else self._begin(session, channel, least)
+                )
                 found_some = begun is not None
                 while begun is not None:
                     begun = await self._see_through(begun, stop, least=least)
