@@ -141,7 +141,7 @@ def of_school(campaign_id: int, list_id: int) -> tuple[ColumnElement[bool], Colu
     """
     waves = select(Wave.id).where(Wave.campaign_id == campaign_id)
     batches = school_counts.batches_of(campaign_id, list_id, untouched=_is_untouched())
-    return Delivery.batch_id.in_(batches), and_(Delivery.wave_id.in_(waves), Delivery.batch_id.is_(None))
+    return Delivery.batch_id.in_(batches), school_counts.outside_batches(waves)
 
 
 def cells(session: Session, campaign_id: int) -> list[Cell]:
@@ -216,7 +216,9 @@ def _of_waves(session: Session, wave_ids: Sequence[int]) -> list[_Sum]:
     variant_id, reason = func.coalesce(Delivery.variant_id, 0), func.coalesce(Delivery.reason, "")
     unit = -Delivery.wave_id
     groups = (unit, Delivery.list_ids, Delivery.channel, Delivery.status, variant_id, Delivery.region, reason)
-    rows = select(*groups[:4], func.count(), *groups[4:]).where(school_counts.outside(wave_ids)).group_by(*groups)
+    rows = (
+        select(*groups[:4], func.count(), *groups[4:]).where(school_counts.outside_batches(wave_ids)).group_by(*groups)
+    )
     return [_Sum(*row) for row in session.execute(rows)]
 
 
@@ -234,7 +236,7 @@ def _in_motion(campaign_id: int) -> Select[*tuple[Any, ...]]:
 
 def _unbatched(campaign_id: int) -> Select[*tuple[Any, ...]]:
     waves = select(Wave.id).where(Wave.campaign_id == campaign_id, Wave.counted.is_(None))
-    return _counted().where(Delivery.wave_id.in_(waves), Delivery.batch_id.is_(None))
+    return _counted().where(school_counts.outside_batches(waves))
 
 
 def _untouched(campaign_id: int) -> Select[*tuple[Any, ...]]:

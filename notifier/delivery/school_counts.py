@@ -36,9 +36,9 @@ def keep(session: Session, units: Sequence[int], counted: Iterable[tuple[Any, ..
     insert_plain_rows(session, SchoolCount, ("unit", "list_id", "channel", "status", "number"), rows)
 
 
-def outside(of_waves: Sequence[int]) -> ColumnElement[bool]:
+def outside_batches(waves: Sequence[int] | Select[int]) -> ColumnElement[bool]:
     """Return the condition that a delivery of these waves is in no batch."""
-    return Delivery.wave_id.in_(of_waves) & Delivery.batch_id.is_(None)
+    return Delivery.wave_id.in_(waves) & Delivery.batch_id.is_(None)
 
 
 def drop(session: Session, units: Sequence[int]) -> None:
@@ -75,7 +75,7 @@ def cells(session: Session, campaign_id: int, *, untouched: ColumnElement[bool])
     unit = Delivery.batch_id.expression
     in_motion = session.execute(_texts(unit).where(Delivery.batch_id.in_(moving)))
     waves = select(Wave.id).where(Wave.campaign_id == campaign_id, Wave.counted.is_(None))
-    outside = session.execute(_texts(-Delivery.wave_id).where(Delivery.wave_id.in_(waves), Delivery.batch_id.is_(None)))
+    outside = session.execute(_texts(-Delivery.wave_id).where(outside_batches(waves)))
     for rows in (in_motion, outside):
         for (_, list_id, channel, status), number in _taken_apart(rows).items():
             sums[list_id, channel, status] += number

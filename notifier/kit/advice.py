@@ -10,8 +10,7 @@ from sqlalchemy import text
 from notifier.kit.db import Database
 from notifier.kit.reachable import reachable
 
-_MEGABYTE = 1024**2
-_WAL_KEPT_MB = 1024
+_WAL_KEPT_BYTES = 1024**3
 
 _FORGETS = (
     "{name} is {value}: after a power cut the database may have forgotten what has left, and it would be sent again. "
@@ -32,7 +31,7 @@ def _is_off(value: str, _bytes: int | None) -> bool:
 
 
 def _is_small(_value: str, size: int | None) -> bool:
-    return size is not None and size < _WAL_KEPT_MB * _MEGABYTE
+    return size is not None and size < _WAL_KEPT_BYTES
 
 
 # Order as data: what endangers a promise comes first.

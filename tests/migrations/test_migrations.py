@@ -88,10 +88,11 @@ def test_what_was_counted_stays_counted_and_nothing_else_is(empty: Database) -> 
         "VALUES (:id, 1, 1, 10, '2026-11-23 09:00:00', 'planned', '{}', 0, 0)"
     )
     with empty.transaction() as session:
-        for statement, ids in ((batch, (5, 6)), (wave, (5, 6, 7))):
+        for statement, ids in ((batch, (5, 6, 8)), (wave, (5, 6, 7))):
             for one in ids:
                 session.execute(text(statement), {"id": one})
-        session.execute(text("INSERT INTO counted_units (unit, campaign_id) VALUES (6, 1), (-5, 1), (-7, 1)"))
+        session.execute(text("INSERT INTO counted_units (unit, campaign_id) VALUES (6, 1), (8, 1), (-5, 1), (-7, 1)"))
+        session.execute(text("UPDATE batches SET status = 'claimed' WHERE id = 8"))
     migrations.upgrade(empty)
     with empty.reading() as session:
         assert session.scalars(select(Batch.id).where(Batch.counted.is_(True))).all() == [6]

@@ -12,9 +12,12 @@ _UNCOUNTED = sa.text("counted IS NULL")
 
 
 def upgrade() -> None:
-    for table, unit in (("batches", "id"), ("waves", "-id")):
+    # Only what is at rest may be marked: whoever looks for dead workers passes over what is counted.
+    for table, unit, at_rest in (("batches", "id", "'done', 'cancelled'"), ("waves", "-id", "'planned'")):
         op.add_column(table, sa.Column("counted", sa.Boolean(), nullable=True))
-        op.execute(f"UPDATE {table} SET counted = true WHERE {unit} IN (SELECT unit FROM counted_units)")
+        op.execute(
+            f"UPDATE {table} SET counted = true WHERE status IN ({at_rest}) AND {unit} IN (SELECT unit FROM counted_units)"
+        )
         op.create_index(
             f"ix_{table}_uncounted",
             table,
